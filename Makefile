@@ -1,0 +1,96 @@
+# Every command of the project; a bare `make` lists them.
+#
+# Knobs:  make demo PYTHON=/path/to/python3.11    which Python builds .venv
+#         make demo TORCH=cpu                     torch without its CUDA libraries (6 GB less)
+#
+# TORCH=cpu: torch and torchvision come from PyTorch's own wheel site, which uv knows by name, in the
+# versions of the lock. Those wheels are other files than the lock's, so their hashes are not in it and
+# are not checked; every other package is still installed from the lock with its hash. The choice is
+# remembered in .venv, `TORCH=lock` goes back. This variant was not run by the authors: the machines
+# that build the kit cannot reach that site.
+
+UV_VERSION := 0.13.9
+VENV  := .venv
+BIN   := $(VENV)/bin
+LOCK  := env/requirements.lock
+TORCH ?= $(if $(wildcard $(VENV)/.installed-cpu),cpu,lock)
+ifeq ($(filter $(TORCH),lock cpu),)
+$(error TORCH is cpu or lock, not "$(TORCH)")
+endif
+STAMP := $(VENV)/.installed-$(TORCH)
+UV    := $(BIN)/uv
+INTO  := --quiet --python $(BIN)/python
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-full lab notebooks check samples lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## make .venv and install the locked environment (the other commands do it by themselves)
+
+demo: $(STAMP) ## read the documents of data/samples; results go to output/demo
+	$(BIN)/ocrkit read data/samples -o output/demo --format txt,json --overlay
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest
+
+test-full: $(STAMP) ## run the tests, the slow ones too
+	$(BIN)/python -m pytest -m ""
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+
+notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
+	@set -e; for notebook in $(sort $(wildcard notebooks/*.ipynb)); do \
+		$(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook; \
+	done
+
+check: $(STAMP) ## lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy ocrkit
+
+samples: $(STAMP) ## make data/samples again, the same every time
+	$(BIN)/python -m ocrkit.synth.samples data/samples
+
+lock: $(UV) ## solve env/requirements.in again into env/requirements.lock
+	$(UV) pip compile env/requirements.in --override env/overrides.txt --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o $(LOCK)
+
+clean: ## remove .venv and caches; output/ and data/ stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. The stamp is newer than the lock and pyproject.toml only when both are installed.
+$(STAMP): $(LOCK) pyproject.toml $(UV)
+	@command -v $(CXX) >/dev/null || { echo "No C++ compiler ($(CXX)) found, and torch.compile needs one." \
+		"Install it, then run make again: sudo apt-get install g++ (Debian, Ubuntu)," \
+		"sudo dnf install gcc-c++ (Fedora)." >&2; exit 1; }
+	@rm -f $(VENV)/.installed-*
+	@echo "Installing the locked environment into $(VENV) (TORCH=$(TORCH))"
+ifeq ($(TORCH),cpu)
+	@awk '/^[a-z]/{keep = !/^(torch|torchvision|triton)==|^nvidia-/} keep' $(LOCK) > $(VENV)/cpu.lock
+	$(UV) pip sync $(INTO) --require-hashes $(VENV)/cpu.lock
+	$(UV) pip install $(INTO) --no-deps --torch-backend cpu \
+		$$(grep -oE '^(torch|torchvision)==[^ ]+' $(LOCK))
+else
+	$(UV) pip sync $(INTO) --require-hashes $(LOCK)
+endif
+	$(UV) pip install $(INTO) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(UV):
+	@for python in $(or $(PYTHON),python3.11 python3); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+			found=$$python; break; \
+		fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "No Python 3.11 found (tried: $(or $(PYTHON),python3.11 python3)); the locked environment is for" \
+			"3.11. Install it (Debian, Ubuntu: sudo apt-get install python3.11 python3.11-venv)" \
+			"or name one: make demo PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	"$$found" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -1,0 +1,340 @@
+"""The command line: `ocrkit read`, `recognize`, `doctor`, `samples` and `pretrain`.
+
+What takes long to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ocrkit.detect import DetectorName
+from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
+from ocrkit.export import FORMATS, output_stems, save
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ocrkit.document import Document
+
+OUTPUT = Path("output/read")
+SHOWN = 12  # documents whose text is printed unasked
+CHUNK = 256  # line images held in memory at a time
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    help="Read historical documents on an ordinary CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RecognizerOption = Annotated[
+    str, typer.Option(metavar="NAME|PATH", help="The weights to read with.")
+]
+
+
+@app.command()
+def read(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help=f"Folder for the results. [default: {OUTPUT}]"
+        ),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--format", metavar="LIST", help=f"Of {','.join(FORMATS)}. [default: txt]"),
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Write pictures of boxes and text over the scan, too.")
+    ] = False,
+    detector: Annotated[DetectorName, typer.Option(help="What finds the text.")] = "lines",
+    recognizer: RecognizerOption = "ocrkit-fast",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files read at a time.")] = 1,
+    show: Annotated[
+        bool | None,
+        typer.Option("--show/--no-show", help=f"Print the text. [default: up to {SHOWN} files]"),
+    ] = None,
+) -> None:
+    """Read documents: PNG, JPEG and TIFF images, and folders of them.
+
+    A single document is printed, and not written, if nothing says where or how to write it. Else
+    the results go into the output folder, each under the name of its document; the folders below
+    what the paths have in common are kept.
+
+    Exit status: 0 all read, 1 some failed, 2 wrong usage.
+    """
+    kinds = _formats(formats or "txt")
+    written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay)
+    folder = output or OUTPUT
+    with _session() as session:
+        if written:
+            _make(folder)
+        sources = session.find(paths, leave_out=folder)
+        stems = output_stems(sources, paths, folder)
+        table = Table("file", "pages", "lines", "confidence", "seconds")
+        from ocrkit.pipeline import read_documents
+
+        session.expect(len(sources))
+        results = read_documents(sources, detector, recognizer, jobs)
+        for stem, result in zip(stems, results, strict=True):
+            if result.document is None:
+                session.fail(result.error or f"{result.source}: cannot be read")
+            else:
+                table.add_row(*_summary(result.document))
+                if not written:
+                    session.say(result.document.text)
+                elif len(sources) <= SHOWN if show is None else show:
+                    session.say(_shown(result.document))
+                if written:
+                    with session.failing():
+                        _write(result.document, stem, kinds, overlay)
+            session.advance()
+        if written:
+            session.close(table, f"{table.row_count} read, results in {folder}")
+
+
+@app.command()
+def recognize(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Images of a line each, and folders.")
+    ],
+    recognizer: RecognizerOption = "ocrkit-fast",
+) -> None:
+    """Read images of single lines; prints file, confidence and text, parted by tabs.
+
+    Exit status: 0 all read, 1 some failed, 2 wrong usage.
+    """
+    with _session() as session:
+        sources = session.find(files)
+        from ocrkit.recognize import Recognizer
+
+        reader = Recognizer.load(recognizer)
+        session.expect(len(sources))
+        for crops in _chunks(_crops(sources, session)):
+            readings = reader([crop for _, crop in crops])
+            for (source, _), reading in zip(crops, readings, strict=True):
+                session.say(f"{source}\t{reading.confidence:.3f}\t{reading.text}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has for the kit, what is missing or broken, and what to do about it.
+
+    Exit status: 0 nothing is broken, 1 something is.
+    """
+    from ocrkit.doctor import doctor as examine
+
+    report = examine()
+    typer.echo(str(report))
+    raise typer.Exit(0 if report.ok else FAILED)
+
+
+@app.command()
+def samples(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("data/samples"),
+    seed: Annotated[int, typer.Option(help="Another seed gives other wear and stains.")] = 0,
+) -> None:
+    """Render the sample documents, each with its text beside it."""
+    with _session() as session:
+        _make(folder)
+        from ocrkit.synth.samples import write_samples
+
+        for path in write_samples(folder, seed):
+            session.say(str(path))
+
+
+@app.command()
+def pretrain(
+    folder: Annotated[
+        Path, typer.Argument(help="Where the run keeps its state; a run that is there goes on.")
+    ] = Path("output/pretrain"),
+    minutes: Annotated[float, typer.Option(min=0.1, help="Budget over all runs together.")] = 60.0,
+    start_from: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Weights that a new run begins with.")
+    ] = None,
+) -> None:
+    """Train a recogniser on synthetic lines, from random weights or from others."""
+    with _session() as session:
+        from ocrkit import pretrain as training
+
+        config = training.PretrainConfig(minutes=minutes)
+        session.say(str(training.pretrain(folder, config, start_from)))
+
+
+class _Session:
+    """What a command says while it runs: results on standard output, all else on standard error."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.errors = Console(stderr=True)
+        self.bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("files"),
+            TimeRemainingColumn(),
+            console=self.errors,
+            transient=True,
+            disable=not self.errors.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def find(self, paths: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
+        """The images at the paths, each once; none that a folder named holds within `leave_out`."""
+        from ocrkit.image import find_images
+
+        found: dict[Path, None] = {}
+        for path in paths:
+            with self.failing():
+                images = find_images([path])
+                if path.is_dir() and leave_out is not None:
+                    images = [i for i in images if leave_out.resolve() not in i.resolve().parents]
+                if not images:
+                    self.fail(f"{path}: there are no PNG, JPEG or TIFF images in this folder")
+                found.update(dict.fromkeys(images))
+        return list(found)
+
+    def expect(self, total: int) -> None:
+        self.bar.add_task("", total=total)
+        self.bar.start()
+
+    def advance(self) -> None:
+        self.bar.advance(self.bar.task_ids[0])
+
+    def say(self, text: str) -> None:
+        if self.errors.is_terminal and sys.stdout.isatty():  # or the bar and the text would mix
+            self.errors.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        else:
+            typer.echo(text)
+
+    def fail(self, message: str) -> None:
+        self.failures += 1
+        self.errors.print(
+            message, style="red", markup=False, highlight=False, emoji=False, soft_wrap=True
+        )
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What goes wrong within is a failure, but not the end."""
+        try:
+            yield
+        except OcrkitError as error:
+            self.fail(str(error))
+
+    def close(self, table: Table, message: str) -> None:
+        self.bar.stop()
+        if table.row_count:
+            self.errors.print(table)
+        failed = f", {self.failures} failed" if self.failures else ""
+        self.errors.print(message + failed, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _session() -> Iterator[_Session]:
+    """A session whose end sets the exit status, and that shows no traceback to a person."""
+    session = _Session()
+    try:
+        yield session
+    except OcrkitError as error:
+        session.fail(str(error))
+        wrong = isinstance(error, CheckpointError | MissingPartError)
+        raise typer.Exit(USAGE if wrong else FAILED) from error
+    except KeyboardInterrupt as error:
+        session.errors.print("stopped; what has been written is whole", style="red")
+        raise typer.Exit(INTERRUPTED) from error
+    finally:
+        session.bar.stop()
+    if session.failures:
+        raise typer.Exit(FAILED)
+
+
+def _formats(text: str) -> list[str]:
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"{', '.join(unknown) or 'nothing'} is not among the formats: {', '.join(FORMATS)}",
+            param_hint="--format",
+        )
+    return names
+
+
+def _make(folder: Path) -> None:
+    """Make the output folder and try it, so that nothing is read for nothing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot write into this folder: {error.strerror or error}"
+        ) from error
+
+
+def _write(document: Document, stem: Path, formats: Sequence[str], overlay: bool) -> None:
+    for name in formats:
+        save(document, f"{stem}.{name}")
+    if overlay:
+        from ocrkit import plot
+        from ocrkit.image import load_pages
+
+        for array, page in zip(load_pages(document.source), document.pages, strict=True):
+            number = f".{page.number}" if len(document.pages) > 1 else ""
+            plot.overlay(array, page, f"{stem}{number}.overlay.jpg")
+
+
+def _shown(document: Document) -> str:
+    blocks = []
+    for page in document.pages:
+        number = f", page {page.number}" if len(document.pages) > 1 else ""
+        seconds = sum(page.seconds.values())
+        title = f"{document.source}{number}: confidence {page.confidence:.0%}, {seconds:.2f} s"
+        blocks.append(f"{title}\n{'-' * len(title)}\n{page.text}\n")
+    return "\n".join(blocks)
+
+
+def _summary(document: Document) -> tuple[str, ...]:
+    pages = document.pages
+    characters = sum(len(page.text) for page in pages)
+    confidence = sum(page.confidence * len(page.text) for page in pages) / max(1, characters)
+    return (
+        document.source,
+        str(len(pages)),
+        str(sum(len(page.lines) for page in pages)),
+        f"{confidence:.0%}" if characters else "-",
+        f"{sum(sum(page.seconds.values()) for page in pages):.2f}",
+    )
+
+
+def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:
+    from ocrkit.image import load_pages
+
+    for source in sources:
+        with session.failing():
+            for crop in load_pages(source):
+                yield source, crop
+        session.advance()
+
+
+def _chunks(
+    crops: Iterator[tuple[Path, np.ndarray]],
+) -> Iterator[list[tuple[Path, np.ndarray]]]:
+    while chunk := list(islice(crops, CHUNK)):
+        yield chunk

@@ -1,0 +1,40 @@
+"""Finding the text on a page: a detector takes a grey page and gives the polygons to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DetectorName = Literal["lines", "craft"]
+DETECTORS: tuple[str, ...] = get_args(DetectorName)
+
+
+class Detector(Protocol):
+    """Any callable that finds text."""
+
+    def __call__(self, page: np.ndarray) -> list[np.ndarray]:
+        """Polygons of the text of a grey page (H, W) uint8, in reading order.
+
+        Each is a float32 array (4, 2) of x, y in page pixels, clockwise from the top left in
+        reading direction.
+        """
+
+
+def load_detector(name: str = "lines", **options: Any) -> Detector:
+    """A detector by its name, with options of its own.
+
+    "lines" finds lines by image processing (options: the fields of `LineFinder`); "craft" finds
+    words with EasyOCR's CRAFT network (options: those of `CraftDetector.load`). Raises ValueError
+    for another name, MissingPartError where CRAFT or its weights are not there.
+    """
+    if name == "lines":
+        from ocrkit.detect.lines import LineFinder
+
+        return LineFinder(**options)
+    if name == "craft":
+        from ocrkit.detect.craft import CraftDetector
+
+        return CraftDetector.load(**options)
+    raise ValueError(f"no detector is called {name!r}; choose one of {', '.join(DETECTORS)}")

@@ -1,0 +1,181 @@
+"""What has been read: boxes, words, lines, pages and documents. Lengths are page pixels, y down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle from (x0, y0), top left, to (x1, y1), in page pixels."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @classmethod
+    def around(cls, points: Iterable[Iterable[float]]) -> Box:
+        """The smallest box that holds all of the (x, y) points; ValueError if there is none."""
+        pairs = [(float(x), float(y)) for x, y in points]
+        if not pairs:
+            raise ValueError("a box needs at least one point to be around")
+        xs, ys = zip(*pairs, strict=True)
+        return cls(min(xs), min(ys), max(xs), max(ys))
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.x0, other.x0),
+            min(self.y0, other.y0),
+            max(self.x1, other.x1),
+            max(self.y1, other.y1),
+        )
+
+    def iou(self, other: Box) -> float:
+        """Shared area over joint area, 0 to 1; 0 where neither box has an area."""
+        width = min(self.x1, other.x1) - max(self.x0, other.x0)
+        height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        shared = max(width, 0.0) * max(height, 0.0)
+        joint = self.area + other.area - shared
+        return min(shared / joint, 1.0) if joint > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Word:
+    """A run of characters without a space; confidence from 0 to 1."""
+
+    text: str
+    confidence: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text; its polygon goes clockwise from the top left in reading direction."""
+
+    polygon: tuple[tuple[float, float], ...]
+    text: str
+    confidence: float
+    words: tuple[Word, ...] = ()
+
+    @property
+    def box(self) -> Box:
+        return Box.around(self.polygon)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of `width` x `height` pixels with its lines in reading order.
+
+    `number` counts from 1. `seconds` holds the time spent on each stage ("detect", "recognize",
+    "other"); two pages that differ only in that are equal.
+    """
+
+    width: int
+    height: int
+    lines: tuple[Line, ...]
+    number: int = 1
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for line in self.lines for word in line.words)
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence, lines weighted by their characters; 0 for a page without text."""
+        characters = sum(len(line.text) for line in self.lines)
+        if not characters:
+            return 0.0
+        return sum(line.confidence * len(line.text) for line in self.lines) / characters
+
+
+@dataclass(frozen=True)
+class Document:
+    """The pages of one file; `source` is its path as it was given."""
+
+    source: str
+    pages: tuple[Page, ...]
+
+    @property
+    def text(self) -> str:
+        """The pages' texts, a form feed between them."""
+        return "\f".join(page.text for page in self.pages)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the document in the format that the path's suffix names; see `ocrkit.export`."""
+        from ocrkit import export
+
+        return export.save(self, path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers, fit for JSON; `from_dict` brings it all back."""
+        return {"source": self.source, "pages": [_page_to_dict(page) for page in self.pages]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Document:
+        """The document that `to_dict` made `data` of."""
+        return cls(data["source"], tuple(_page_from_dict(page) for page in data["pages"]))
+
+
+# float() and int() below: what detectors and models return are numpy numbers, which JSON refuses.
+
+
+def _page_to_dict(page: Page) -> dict[str, Any]:
+    return {
+        "number": int(page.number),
+        "width": int(page.width),
+        "height": int(page.height),
+        "seconds": {stage: float(seconds) for stage, seconds in page.seconds.items()},
+        "lines": [
+            {
+                "text": line.text,
+                "confidence": float(line.confidence),
+                "polygon": [[float(x), float(y)] for x, y in line.polygon],
+                "words": [
+                    {
+                        "text": word.text,
+                        "confidence": float(word.confidence),
+                        "box": [float(v) for v in astuple(word.box)],
+                    }
+                    for word in line.words
+                ],
+            }
+            for line in page.lines
+        ],
+    }
+
+
+def _page_from_dict(data: Mapping[str, Any]) -> Page:
+    lines = tuple(
+        Line(
+            polygon=tuple((x, y) for x, y in line["polygon"]),
+            text=line["text"],
+            confidence=line["confidence"],
+            words=tuple(
+                Word(word["text"], word["confidence"], Box(*word["box"])) for word in line["words"]
+            ),
+        )
+        for line in data["lines"]
+    )
+    return Page(data["width"], data["height"], lines, data["number"], dict(data["seconds"]))

@@ -1,0 +1,360 @@
+"""The only place where pixels become arrays: pages from files, crops, and the model's input.
+
+Training, calibration, every backend and the pipeline go through `fit`, so that a model is always
+shown what it was trained on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from ocrkit.errors import ImageError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+MAX_PIXELS = 180_000_000
+
+_SIGNATURES: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"II*\x00", TiffImageFile),
+    (b"MM\x00*", TiffImageFile),
+    (b"II+\x00", TiffImageFile),
+    (b"MM\x00+", TiffImageFile),
+)
+_EXIF_ORIENTATION = 0x0112
+_TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
+_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
+
+_INK, _PAPER = 0.01, 0.75  # shares of the pixels, and of the lighter pixels, that lie below
+_MIN_CONTRAST = 32  # grey levels; paper without text varies by less, and is not to become text
+_CONTRAST_RANGE = (-0.25, 1.25)
+_CV2_MAX_SIDE = 32_766  # the largest side that cv2.warpPerspective accepts
+
+
+# --- files -> pages ---------------------------------------------------------------------------
+
+
+def load_pages(path: str | Path) -> Iterator[np.ndarray]:
+    """Yield the pages of a PNG, JPEG or TIFF file as uint8 grey arrays (H, W), 255 = white.
+
+    A TIFF yields each of its pages (thumbnails and reduced copies left out), the others one. EXIF
+    rotation is applied, transparency is laid over white, deeper pixels are brought to 8 bits.
+
+    Raises ImageError, its text a line that starts with the path: no such file, empty, no image,
+    cut short or damaged, less than 2 pixels wide or high, or over MAX_PIXELS. The size is read
+    from the header, before anything is decoded. Pages before a damaged one are yielded.
+    """
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below; only opening may fail with OSError
+    except OSError as error:
+        raise ImageError(f"{path}: {_reason(error)}") from error
+    with file:
+        with _damage_named(path):
+            image = _open(file, path)
+        for number in itertools.count():
+            with _damage_named(path):
+                if number and not _is_at(image, number):
+                    return
+                page = None if number and _is_reduced_copy(image) else _decode(image, path)
+            if page is not None:
+                yield page
+
+
+@contextmanager
+def _damage_named(path: str | Path) -> Iterator[None]:
+    """Turn what is raised into ImageError: Pillow meets damage with many kinds of error."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"{path}: damaged or cut short: {_reason(error)}") from error
+
+
+def _open(file: IO[bytes], path: str | Path) -> ImageFile.ImageFile:
+    # Image.open has a limit of its own in a global that belongs to the whole process. The formats'
+    # own classes read the header alone, and leave the question of size to _decode.
+    head = file.read(8)
+    file.seek(0)
+    if not head:
+        raise ImageError(f"{path}: the file is empty")
+    for signature, reader in _SIGNATURES:
+        if head.startswith(signature):
+            try:
+                return reader(file)
+            except SyntaxError as error:  # Pillow's for a header that it can make no image of
+                raise ImageError(
+                    f"{path}: the header is damaged, or the image has no pixels: {_reason(error)}"
+                ) from error
+    raise ImageError(f"{path}: not a PNG, JPEG or TIFF image, whatever its name says")
+
+
+def _is_at(image: ImageFile.ImageFile, number: int) -> bool:
+    """Go to a further page, counted from 0; whether there is one."""
+    if not isinstance(image, TiffImageFile):
+        return False
+    try:
+        image.seek(number)
+    except EOFError:
+        return False
+    return True
+
+
+def _is_reduced_copy(image: ImageFile.ImageFile) -> bool:
+    return isinstance(image, TiffImageFile) and bool(
+        image.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & _TIFF_REDUCED
+    )
+
+
+def _decode(image: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS // 1_000_000} "
+            "megapixels that are read; scale it down or cut it up"
+        )
+    if min(width, height) < 2:
+        raise ImageError(f"{path}: {width} x {height} pixels are too few to hold text")
+    if isinstance(image, TiffImageFile):
+        # Where there is no memory for the pixels yet, Pillow asks its own global limit again.
+        image.im = Image.core.new(image.mode, image._tile_size)
+    image.load()
+    return _turned(_grey(image), _orientation(image))
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    # Pillow turns a TIFF itself while loading, and then no longer reports an orientation.
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # the pixels are whole, and most scans are upright
+        return 1
+
+
+def _grey(image: ImageFile.ImageFile) -> np.ndarray:
+    if image.mode.startswith("I;16"):
+        deep = np.asarray(image)
+        grey = ((deep.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
+        # Pillow minds this tag in 8 bits but not in 16.
+        tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+        return 255 - grey if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO else grey
+    if image.mode in ("I", "F"):  # 32 bits: what is white is not agreed on, so take the extremes
+        deep = np.nan_to_num(np.asarray(image, np.float32))
+        deep = (deep - deep.min()) / max(float(np.ptp(deep)), 1e-12)
+        return np.rint(deep * 255).astype(np.uint8)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return _over_white(np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A")))
+    if image.mode == "LAB":
+        return np.array(image.getchannel("L"))
+    return np.array(image.convert("L"))
+
+
+def _over_white(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return 255 - cv2.multiply(255 - grey, alpha, scale=1 / 255)
+
+
+def _turned(page: np.ndarray, orientation: int) -> np.ndarray:
+    """The page upright; the orientations are those of the EXIF standard, 1 = as it is."""
+    if orientation in (5, 6, 7, 8):
+        page = page.T
+    if orientation in (3, 4, 7, 8):
+        page = page[::-1]
+    if orientation in (2, 3, 6, 7):
+        page = page[:, ::-1]
+    return np.ascontiguousarray(page)
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def find_images(paths: Iterable[str | Path]) -> list[Path]:
+    """The files named, and the images in the folders named: each once, a folder's in sorted order.
+
+    A folder is searched to its depth for IMAGE_SUFFIXES, hidden files and folders left out. A
+    folder further down that cannot be searched is itself in the list, so that reading it reports
+    it and the rest is still read.
+
+    Raises ImageError for a path that does not exist or a named folder that cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if not os.path.isdir(path):  # unlike Path's, these answer where looking is not allowed
+            if not os.path.exists(path):
+                raise ImageError(f"{path}: no such file or folder")
+            found[path] = None
+            continue
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise ImageError(f"{path}: the folder cannot be read: {_reason(error)}") from error
+        found.update(dict.fromkeys(sorted(_images_below(path))))
+    return list(found)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    unreadable: list[Path] = []
+    images: list[Path] = []
+    for base, folders, files in os.walk(
+        folder, onerror=lambda error: unreadable.append(Path(error.filename))
+    ):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        images += [
+            Path(base, name)
+            for name in files
+            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+        ]
+    return images + unreadable
+
+
+# --- arrays -> crops ----------------------------------------------------------------------------
+
+
+def to_grey(array: np.ndarray) -> np.ndarray:
+    """Grey (H, W) of a uint8 array: (H, W) as it is, (H, W, 3) RGB, (H, W, 4) RGBA over white.
+
+    Raises ValueError for another shape or type.
+    """
+    if array.dtype != np.uint8:
+        raise ValueError(f"pixels must be uint8 from 0 to 255, not {array.dtype}")
+    if array.ndim == 2:
+        return array
+    if array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise ValueError(f"an image is (H, W), (H, W, 3) or (H, W, 4), not {array.shape}")
+    if array.size == 0:
+        return np.zeros(array.shape[:2], np.uint8)
+    grey = cv2.cvtColor(np.ascontiguousarray(array[:, :, :3]), cv2.COLOR_RGB2GRAY)
+    return _over_white(grey, np.ascontiguousarray(array[:, :, 3])) if array.shape[2] == 4 else grey
+
+
+def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Cut a four-cornered region out of a grey page (H, W), straightened to uint8 (h, w).
+
+    The corners (4, 2) are x, y in pixels, clockwise from the top left in reading direction; pixel
+    (0, 0) covers the square from (0, 0) to (1, 1), so upright whole-numbered corners give the
+    pixels unchanged. Longer of the opposite sides wins. What lies outside the page gets the colour
+    of its nearest edge.
+    """
+    corners = np.asarray(polygon, np.float64)
+    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    width = int(np.clip(round(max(sides[0], sides[2])), 1, _CV2_MAX_SIDE))
+    height = int(np.clip(round(max(sides[1], sides[3])), 1, _CV2_MAX_SIDE))
+
+    # The part of the page around the polygon is enough, and keeps a wide page within cv2's limit.
+    limit = np.array(page.shape[::-1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, limit - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low + 1, limit)
+    part = np.ascontiguousarray(page[low[1] : high[1], low[0] : high[0]])
+
+    # cv2 counts from the centres of pixels, polygons from their corners.
+    source = (corners - low - 0.5).astype(np.float32)
+    target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
+    return cv2.warpPerspective(
+        part,
+        cv2.getPerspectiveTransform(source, target),
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+# --- crops -> the model's input -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a crop becomes the model's input; it travels with the model's weights.
+
+    height: of the strip, in pixels, as are the others.
+    bucket: strips are padded to a multiple of this, so that few widths are to be batched.
+    normalize: "contrast" maps the crop's paper to 0 and its ink to 1, whichever of them is darker;
+        "reference" maps black to -1 and white to 1.
+    min_width, max_width: of the text in the strip; beyond the latter it is squeezed.
+    """
+
+    height: int = 32
+    bucket: int = 32
+    normalize: str = "contrast"
+    min_width: int = 8
+    max_width: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.normalize not in ("contrast", "reference"):
+            raise ValueError(f"normalize must be 'contrast' or 'reference', not '{self.normalize}'")
+        if min(self.height, self.bucket, self.min_width) < 1 or self.max_width < self.min_width:
+            raise ValueError(
+                "height, bucket and min_width must be at least 1, max_width at least min_width"
+            )
+
+    @property
+    def paper(self) -> float:
+        """The value of blank paper in a strip, and of its padding."""
+        return 0.0 if self.normalize == "contrast" else 1.0
+
+
+def fitted_width(shape: tuple[int, ...], prep: Preprocessing) -> tuple[int, int]:
+    """Widths of the text and of the whole strip that `fit` makes of a crop of this shape (H, W)."""
+    height, width = shape
+    content = round(width * prep.height / height) if height else 0
+    content = min(max(content, prep.min_width), prep.max_width)
+    return content, -(-content // prep.bucket) * prep.bucket
+
+
+def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
+    """The model's input of a grey uint8 crop (H, W): float32 (1, prep.height, padded width).
+
+    Height and aspect are fitted, light and dark are normalised, blank paper is added on the right.
+    Any size is answered; a crop without pixels is a blank strip.
+    """
+    content, padded = fitted_width(crop.shape, prep)
+    strip = np.full((1, prep.height, padded), prep.paper, np.float32)
+    if crop.size:
+        shrinks = crop.shape[0] >= prep.height
+        resized = cv2.resize(
+            np.ascontiguousarray(crop),
+            (content, prep.height),
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
+        )
+        strip[0, :, :content] = cv2.LUT(resized, _levels(resized, prep))
+    return strip
+
+
+def _levels(strip: np.ndarray, prep: Preprocessing) -> np.ndarray:
+    """The normalised value of each grey level, float32 (256,)."""
+    if prep.normalize == "reference":
+        return ((np.arange(256) / 255 - 0.5) / 0.5).astype(np.float32)
+    counts = np.bincount(strip.ravel(), minlength=256)
+    dark, middle, light = (_level(counts, share) for share in (_INK, 0.5, 1 - _INK))
+    # Most pixels of a line are paper, so the side that the median is on is the paper's.
+    if light - middle <= middle - dark:
+        return _ink_on_paper(counts)
+    return _ink_on_paper(counts[::-1])[::-1].copy()
+
+
+def _ink_on_paper(counts: np.ndarray) -> np.ndarray:
+    """Value of each level for dark text on light, given how many pixels have each level."""
+    ink, light = _level(counts, _INK), _level(counts, 1 - _INK)
+    divide = (ink + light) // 2
+    paper = divide + _level(counts[divide:], _PAPER)
+    values = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
+    return np.clip(values, *_CONTRAST_RANGE).astype(np.float32)
+
+
+def _level(counts: np.ndarray, share: float) -> int:
+    """The lowest level that at least this share of the pixels does not exceed."""
+    below = np.cumsum(counts)
+    return int(np.searchsorted(below, share * below[-1]))

@@ -1,0 +1,119 @@
+"""How right readings are, with honest intervals. Texts are compared in NFC, case and space count.
+
+In the rates an empty truth has no characters (or words), but what was read for it counts as
+insertions. Where all truths are empty each insertion counts as a whole error, so that the rate of
+readings that are all empty too is 0, and of others at least 1.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import jiwer
+import numpy as np
+
+_CHARACTERS = jiwer.ReduceToListOfListOfChars()
+_WORDS = jiwer.ReduceToListOfListOfWords()
+
+
+def accuracy(truths: Sequence[str], readings: Sequence[str]) -> float:
+    """Share of the readings that are exactly right; 0 where there is none."""
+    pairs = _pairs(truths, readings)
+    return sum(truth == reading for truth, reading in pairs) / max(len(pairs), 1)
+
+
+def cer(truths: Sequence[str], readings: Sequence[str]) -> float:
+    """Character error rate of all the lines together: edits per character of the truths."""
+    edits, lengths = _character_edits(truths, readings)
+    return float(edits.sum() / max(lengths.sum(), 1))
+
+
+def wer(truths: Sequence[str], readings: Sequence[str]) -> float:
+    """Word error rate of all the lines together: edits per word of the truths."""
+    pairs = [(" ".join(t.split()), " ".join(r.split())) for t, r in _pairs(truths, readings)]
+    edits, lengths = _edits(pairs, _WORDS)
+    return float(edits.sum() / max(lengths.sum(), 1))
+
+
+def interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval for a share of n independent trials, (0, 1) where there was none.
+
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie between 0 and n = {n}, not be {successes}")
+    if not n:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, scale = successes / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    reach = z / scale * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    return max(centre - reach, 0.0), min(centre + reach, 1.0)
+
+
+def bootstrap_cer(
+    truths: Sequence[str], readings: Sequence[str], seed: int = 0, rounds: int = 1000
+) -> tuple[float, float]:
+    """95 % interval of the CER, by drawing as many lines with replacement, again and again.
+
+    Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979; percentile intervals.
+    """
+    edits, lengths = _character_edits(truths, readings)
+    if not len(edits):
+        return 0.0, 0.0
+    rng = np.random.default_rng(seed)
+    rates = []
+    for _ in range(rounds):
+        drawn = rng.integers(len(edits), size=len(edits))
+        rates.append(edits[drawn].sum() / max(lengths[drawn].sum(), 1))
+    low, high = np.quantile(rates, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def word_f1(truth_text: str, read_text: str) -> tuple[float, float, float]:
+    """Precision, recall and F1 of the words of a text, whatever their order and case.
+
+    Between two texts without words nothing is wrong: all three are 1.
+    """
+    truth, read = (Counter(_nfc(text).casefold().split()) for text in (truth_text, read_text))
+    if not truth and not read:
+        return 1.0, 1.0, 1.0
+    right = (truth & read).total()
+    precision, recall = right / max(read.total(), 1), right / max(truth.total(), 1)
+    return precision, recall, 2 * right / (truth.total() + read.total())
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _pairs(truths: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:
+    if len(truths) != len(readings):
+        raise ValueError(f"{len(truths)} truths do not go with {len(readings)} readings")
+    return [(_nfc(t), _nfc(r)) for t, r in zip(truths, readings, strict=True)]
+
+
+def _character_edits(
+    truths: Sequence[str], readings: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    return _edits(_pairs(truths, readings), _CHARACTERS)
+
+
+def _edits(
+    pairs: list[tuple[str, str]], split: jiwer.AbstractTransform
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each pair the edits (Levenshtein), and the units that the truth is split into."""
+    edits, lengths = np.zeros(len(pairs), int), np.zeros(len(pairs), int)
+    if pairs:
+        compared = jiwer.process_words([t for t, _ in pairs], [r for _, r in pairs], split, split)
+        for i, chunks in enumerate(compared.alignments):
+            lengths[i] = len(compared.references[i])
+            edits[i] = sum(
+                max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)
+                for c in chunks
+                if c.type != "equal"
+            )
+    return edits, lengths

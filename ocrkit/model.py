@@ -1,0 +1,241 @@
+"""The CRNN text recogniser and its checkpoint.
+
+The network is the convolutional recurrent network of Shi, Bai and Yao, "An End-to-End Trainable
+Neural Network for Image-based Sequence Recognition" (2015, table 1), in the variant that the
+reference kit trained: seven convolutions that squeeze a strip of 32 rows into one, then two
+bidirectional LSTMs that read the strip from both ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ocrkit.alphabet import Alphabet
+from ocrkit.errors import CheckpointError
+from ocrkit.image import Preprocessing
+
+WEIGHTS = Path(__file__).parent / "weights"
+FORMAT = "ocrkit-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Size of a CRNN.
+
+    width: multiplier of every channel count; 1.0 is the reference table.
+    hidden: LSTM units in one direction; None scales the reference's 256 with the width.
+    batch_norm: "reference" normalises after conv3_1, conv4_1 and conv5 as the table does, "all"
+        after every convolution, which lets a network learn from random weights in far fewer crops.
+    """
+
+    width: float = 1.0
+    hidden: int | None = None
+    batch_norm: str = "reference"
+
+    def __post_init__(self) -> None:
+        if self.batch_norm not in ("reference", "all"):
+            raise ValueError(f"batch_norm is {self.batch_norm!r}; choose 'reference' or 'all'")
+        if self.width <= 0:
+            raise ValueError(f"width is {self.width}; it must be above 0 (1.0 is the reference)")
+
+    def channels(self, reference: int) -> int:
+        """A channel count of the reference table, scaled and rounded to a multiple of 8."""
+        return max(8, round(reference * self.width / 8) * 8)
+
+    @property
+    def hidden_size(self) -> int:
+        return self.hidden or self.channels(256)
+
+
+class BidirectionalLSTM(nn.Module):
+    """An LSTM over both directions and a linear layer: (T, N, inputs) -> (T, N, outputs)."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(inputs, hidden, bidirectional=True)
+        self.embedding = nn.Linear(2 * hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.embedding(self.rnn(x)[0])
+
+
+class CRNN(nn.Module):
+    """Reads a line of text: (N, 1, 32, W) float, W >= 8 -> logits (T, N, C), T = W // 4 + 1.
+
+    C is the alphabet and, at index 0, CTC's blank. Attribute names are the reference kit's, so its
+    state dicts load. A model carries all that is needed to use it: config, alphabet,
+    preprocessing and provenance (what it was trained on, for how long, with what scores).
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig | None = None,
+        alphabet: Alphabet | None = None,
+        preprocessing: Preprocessing | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config or ModelConfig()
+        self.alphabet = alphabet or Alphabet()
+        self.preprocessing = preprocessing or Preprocessing()
+        self.provenance = dict(provenance or {})
+
+        c1, c2, c3, c4 = (self.config.channels(n) for n in (64, 128, 256, 512))
+        every = self.config.batch_norm == "all"
+
+        def norm(channels: int, wanted: bool) -> nn.Module:
+            return nn.BatchNorm2d(channels) if wanted else nn.Identity()
+
+        self.conv1, self.bn1 = nn.Conv2d(1, c1, 3, 1, 1), norm(c1, every)
+        self.conv2, self.bn2 = nn.Conv2d(c1, c2, 3, 1, 1), norm(c2, every)
+        self.conv3_1, self.bn3 = nn.Conv2d(c2, c3, 3, 1, 1), norm(c3, True)
+        self.conv3_2, self.bn3_2 = nn.Conv2d(c3, c3, 3, 1, 1), norm(c3, every)
+        self.conv4_1, self.bn4 = nn.Conv2d(c3, c4, 3, 1, 1), norm(c4, True)
+        self.conv4_2, self.bn4_2 = nn.Conv2d(c4, c4, 3, 1, 1), norm(c4, every)
+        self.conv5, self.bn5 = nn.Conv2d(c4, c4, 2, 1, 0), norm(c4, True)
+        self.relu1, self.relu2, self.relu5 = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.relu3_1, self.relu3_2 = nn.ReLU(), nn.ReLU()
+        self.relu4_1, self.relu4_2 = nn.ReLU(), nn.ReLU()
+        self.pool1, self.pool2 = nn.MaxPool2d(2, 2), nn.MaxPool2d(2, 2)
+        self.pool3 = nn.MaxPool2d((2, 2), (2, 1), (0, 1))
+        self.pool4 = nn.MaxPool2d((2, 2), (2, 1), (0, 1))
+        hidden = self.config.hidden_size
+        self.rnn = nn.Sequential(
+            BidirectionalLSTM(c4, hidden, hidden),
+            BidirectionalLSTM(hidden, hidden, len(self.alphabet)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool1(self.relu1(self.bn1(self.conv1(x))))
+        x = self.pool2(self.relu2(self.bn2(self.conv2(x))))
+        x = self.relu3_1(self.bn3(self.conv3_1(x)))
+        x = self.pool3(self.relu3_2(self.bn3_2(self.conv3_2(x))))
+        x = self.relu4_1(self.bn4(self.conv4_1(x)))
+        x = self.pool4(self.relu4_2(self.bn4_2(self.conv4_2(x))))
+        x = self.relu5(self.bn5(self.conv5(x)))
+        return self.rnn(x.squeeze(2).permute(2, 0, 1))
+
+    def save(self, path: str | Path, *, half: bool = True) -> Path:
+        """Write one safetensors file that holds everything; floats in 16 bits if `half`."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            name: value.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
+            for name, value in self.state_dict().items()
+            if value.is_floating_point()
+        }
+        metadata = {
+            "format": FORMAT,
+            "config": json.dumps(asdict(self.config)),
+            "alphabet": self.alphabet.characters,
+            "preprocessing": json.dumps(asdict(self.preprocessing)),
+            "provenance": json.dumps(self.provenance),
+        }
+        # A stopped run must not leave half a checkpoint where a whole one was.
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(save(tensors, metadata))
+        partial.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = "ocrkit-fast") -> CRNN:
+        """A model in eval mode, from the kit's own weights by name or from a checkpoint's path.
+
+        Raises CheckpointError when there is no such file or it is not a checkpoint of this kit.
+        """
+        path = weights_path(name_or_path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                meta = file.metadata() or {}
+                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+        if meta.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{path} is not a checkpoint of this kit (its metadata has no format {FORMAT!r}); "
+                "a .pth of the reference kit is read by CRNN.load_reference"
+            )
+        model = cls(
+            ModelConfig(**json.loads(meta["config"])),
+            Alphabet(meta["alphabet"]),
+            Preprocessing(**json.loads(meta["preprocessing"])),
+            json.loads(meta["provenance"]),
+        )
+        _load_exactly(model, tensors, path)
+        return model.eval()
+
+    @classmethod
+    def load_reference(cls, path: str | Path, alphabet: Alphabet) -> CRNN:
+        """A model from a `.pth` state dict of the reference kit, with the alphabet it was made for.
+
+        Keys may carry DataParallel's `module.` prefix. Raises CheckpointError when the file is
+        missing, a key is missing or too many, or the alphabet has another number of characters.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CheckpointError(f"{path} not found; give the path of a .pth state dict")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
+            raise CheckpointError(f"{path} is not a state dict saved by torch: {error}") from error
+        if not isinstance(state, Mapping):
+            raise CheckpointError(f"{path} holds a {type(state).__name__}, not a state dict")
+        state = {str(key).removeprefix("module."): value for key, value in state.items()}
+        bias = state.get("rnn.1.embedding.bias")
+        if bias is not None and len(bias) != len(alphabet):
+            raise CheckpointError(
+                f"{path} was trained with {len(bias) - 1} characters (and the blank), but the "
+                f"alphabet given has {len(alphabet) - 1}; give the text file it was trained with"
+            )
+        model = cls(ModelConfig(), alphabet, Preprocessing(normalize="reference"))
+        _load_exactly(model, state, path)
+        model.provenance = {"source": f"reference kit state dict {path.name}"}
+        return model.eval()
+
+
+def weights_path(name_or_path: str | Path) -> Path:
+    """Path of a checkpoint: a name such as "ocrkit-fast" means the kit's own weights.
+
+    Raises CheckpointError when there is no such file, with the names that there are.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    own = WEIGHTS / f"{name_or_path}.safetensors"
+    if own.is_file():
+        return own
+    if path.suffix or len(path.parts) > 1:
+        raise CheckpointError(f"{path} not found: run notebook 02_train or `ocrkit pretrain` first")
+    names = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none yet"
+    raise CheckpointError(
+        f"no weights are called {str(name_or_path)!r}; the kit has: {names}. "
+        "Give one of these names or the path of a .safetensors file"
+    )
+
+
+def _load_exactly(model: CRNN, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load with every key accounted for; batch norm's step counters may be absent."""
+    expected = model.state_dict()
+    counters = {key for key in expected if key.endswith("num_batches_tracked")}
+    problems = []
+    if missing := sorted(expected.keys() - tensors.keys() - counters):
+        problems.append(f"missing: {', '.join(missing)}")
+    if extra := sorted(tensors.keys() - expected.keys()):
+        problems.append(f"not part of a CRNN: {', '.join(extra)}")
+    problems += [
+        f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}"
+        for key in sorted(expected.keys() & tensors.keys())
+        if tensors[key].shape != expected[key].shape
+    ]
+    if problems:
+        raise CheckpointError(f"{path} does not fit the network; {'; '.join(problems)}")
+    model.load_state_dict(dict(tensors), strict=False)

@@ -1,0 +1,172 @@
+"""From a file to a Document: load the pages, find the lines, read them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from ocrkit.detect import Detector, load_detector
+from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.errors import OcrkitError
+from ocrkit.image import crop_polygon, load_pages
+from ocrkit.recognize import Reading, Recognizer
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file: a document, or else the error, a line that starts with the path."""
+
+    source: Path
+    document: Document | None
+    error: str | None = None
+
+
+def read_page(
+    page: np.ndarray, detector: Detector, recognizer: Recognizer, number: int = 1
+) -> Page:
+    """Find and read the lines of a grey page (H, W) uint8; lines without text are left out."""
+    start = perf_counter()
+    polygons = detector(page)
+    found = perf_counter()
+    crops = [crop_polygon(page, polygon) for polygon in polygons]
+    cut = perf_counter()
+    readings = recognizer(crops)
+    read = perf_counter()
+    height, width = page.shape
+    limit = np.array([width, height])
+    lines = tuple(
+        _line(np.clip(polygon, 0, limit), reading)
+        for polygon, reading in zip(polygons, readings, strict=True)
+        if reading.text
+    )
+    seconds = {
+        "detect": found - start,
+        "recognize": read - cut,
+        "other": cut - found + perf_counter() - read,
+    }
+    return Page(width, height, lines, number, seconds)
+
+
+def read_document(
+    path: str | Path,
+    detector: Detector | str = "lines",
+    recognizer: Recognizer | str | Path = "ocrkit-fast",
+) -> Document:
+    """Read all pages of a PNG, JPEG or TIFF file.
+
+    The detector and the recogniser are objects, or a name (of a recogniser a path as well) to load
+    them by. Raises ImageError for a file that cannot be read, CheckpointError for a recogniser
+    that cannot be loaded.
+    """
+    detector, recognizer = _loaded(detector, recognizer)
+    pages = []
+    start = perf_counter()
+    for number, array in enumerate(load_pages(path), start=1):
+        loaded = perf_counter() - start
+        page = read_page(array, detector, recognizer, number)
+        seconds = dict(page.seconds)
+        seconds["other"] += loaded
+        pages.append(replace(page, seconds=seconds))
+        start = perf_counter()
+    return Document(str(path), tuple(pages))
+
+
+def read_documents(
+    paths: Iterable[str | Path],
+    detector: Detector | str = "lines",
+    recognizer: Recognizer | str | Path = "ocrkit-fast",
+    jobs: int = 1,
+) -> Iterator[Result]:
+    """Read files one after the other, or in `jobs` processes; yields in the order of `paths`.
+
+    A file that cannot be read gives a Result with an error, and the others are read all the same.
+    With more than one job the detector and the recogniser go to the processes by pickle, so names
+    are best. Raises CheckpointError or MissingPartError, before the first file, where they cannot
+    be loaded.
+    """
+    _loaded(detector, recognizer)
+    sources = [Path(path) for path in paths]
+    read = partial(_attempt, detector=detector, recognizer=recognizer)
+    if jobs <= 1 or len(sources) <= 1:
+        yield from map(read, sources)
+        return
+    # Forking a process in which torch has started its threads may hang, so they are spawned.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (jobs,))
+    try:
+        pending = [pool.submit(read, source) for source in sources]
+        for source, future in zip(sources, pending, strict=True):
+            try:
+                yield future.result()
+            except Exception as error:  # the process itself died, most likely for lack of memory
+                yield Result(source, None, f"{source}: its process ended: {_reason(error)}")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _attempt(source: Path, detector: Detector | str, recognizer: Recognizer | str | Path) -> Result:
+    try:
+        return Result(source, read_document(source, detector, recognizer))
+    except OcrkitError as error:
+        return Result(source, None, str(error))
+    except Exception as error:  # one odd file must not cost the thousand after it
+        return Result(source, None, f"{source}: cannot be read: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__} {' '.join(str(error).split())}".strip()
+
+
+def _loaded(
+    detector: Detector | str, recognizer: Recognizer | str | Path
+) -> tuple[Detector, Recognizer]:
+    return (
+        _detector(detector) if isinstance(detector, str) else detector,
+        _recognizer(recognizer) if isinstance(recognizer, str | Path) else recognizer,
+    )
+
+
+# Once in each process, not once for each file.
+_detector = cache(load_detector)
+_recognizer = cache(Recognizer.load)
+
+
+def _start_process(jobs: int) -> None:
+    """Leave Ctrl-C to the parent, and share the cores."""
+    import cv2
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
+def _line(polygon: np.ndarray, reading: Reading) -> Line:
+    words = tuple(
+        Word(word.text, word.confidence, _between(polygon, word.start, word.end))
+        for word in reading.words
+    )
+    corners = tuple((round(float(x), 1), round(float(y), 1)) for x, y in polygon)
+    return Line(corners, reading.text, reading.confidence, words)
+
+
+def _between(polygon: np.ndarray, start: float, end: float) -> Box:
+    """The box around the part of a line between two shares (0..1) of its width."""
+    (top_left, top_right, bottom_right, bottom_left) = polygon
+    top, bottom = top_right - top_left, bottom_right - bottom_left
+    corners = [
+        top_left + start * top,
+        top_left + end * top,
+        bottom_left + end * bottom,
+        bottom_left + start * bottom,
+    ]
+    return Box.around((round(float(x), 1), round(float(y), 1)) for x, y in corners)

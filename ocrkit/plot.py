@@ -1,0 +1,114 @@
+"""Pictures to look at: what was read, how training went, what the crops are."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrkit.document import Line, Page
+from ocrkit.export import write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SURE, UNSURE = (20, 125, 60), (205, 45, 30)  # of a box, by the line's confidence
+TEXT = (15, 45, 120)
+
+
+def overlay(
+    array: np.ndarray, page: Page, path: str | Path | None = None, longest: int = 1600
+) -> Image.Image:
+    """A grey page (H, W) uint8 with the boxes of its lines, and beside it, paled, with their text.
+
+    A box is green where the reading is sure of itself and red where it is not. Pages are shrunk to
+    `longest` pixels on their longer side. With a path the picture is written there as well, whole
+    or not at all; its suffix chooses the format. Raises OutputError if it cannot be written.
+    """
+    scale = min(1.0, longest / max(array.shape))
+    size = [max(1, round(side * scale)) for side in array.shape[::-1]]
+    scan = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    picture = Image.fromarray(np.hstack([scan, 255 - (255 - scan) // 5])).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for line in page.lines:
+        corners = [(x * scale, y * scale) for x, y in line.polygon]
+        color = tuple(
+            round(bad + line.confidence * (good - bad))
+            for good, bad in zip(SURE, UNSURE, strict=True)
+        )
+        draw.polygon(corners, outline=color, width=2)
+        _write_text(draw, line, scale, size[0])
+    if path is not None:
+        path, data = Path(path), BytesIO()
+        picture.save(data, Image.registered_extensions()[path.suffix.lower()], quality=85)
+        write(path, data.getvalue())
+    return picture
+
+
+def _write_text(draw: ImageDraw.ImageDraw, line: Line, scale: float, right: int) -> None:
+    """The line's text where the line is, on the page that begins at `right`, no wider than it."""
+    (x0, y0), (x1, y1), (_, y2), (_, y3) = line.polygon
+    tall = max(6.0, 0.75 * scale * (y3 + y2 - y0 - y1) / 2)
+    width = max(1.0, _font(round(tall)).getlength(line.text))
+    font = _font(max(6, round(tall * min(1.0, scale * (x1 - x0) / width))))
+    middle = scale * (y0 + y1 + y2 + y3) / 4
+    draw.text((right + scale * x0, middle), line.text, TEXT, font, anchor="lm")
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Pillow's own font has no accents; matplotlib brings one along that has all that is read.
+    matplotlib = importlib.util.find_spec("matplotlib")
+    home = Path(matplotlib.origin).parent if matplotlib and matplotlib.origin else Path()
+    for font in (home / "mpl-data/fonts/ttf/DejaVuSans.ttf", "DejaVuSans.ttf"):
+        try:
+            return ImageFont.truetype(font, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def learning_curve(log: Any) -> Figure:
+    """Loss and character error rate over time.
+
+    `log` is the path of a `log.csv` that training wrote, or a data frame of its columns.
+    """
+    import pandas as pd
+    from matplotlib import pyplot
+
+    rows = log if isinstance(log, pd.DataFrame) else pd.read_csv(log)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    left.plot(rows["minutes"], rows["loss"], marker=".")
+    left.set(xlabel="minutes", ylabel="loss")
+    right.plot(rows["minutes"], rows["cer"], marker=".")
+    right.set(xlabel="minutes", ylabel="character error rate, held out")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    pyplot.close(figure)  # or a notebook would show it twice
+    return figure
+
+
+def contact_sheet(crops: Sequence[np.ndarray], labels: Sequence[str], columns: int = 3) -> Figure:
+    """Grey crops (H, W) uint8, the label of each above it."""
+    from matplotlib import pyplot
+
+    rows = max(1, -(-len(crops) // columns))
+    figure, cells = pyplot.subplots(
+        rows, columns, figsize=(4 * columns, 0.9 * rows), squeeze=False, layout="constrained"
+    )
+    for cell in cells.flat:
+        cell.axis("off")
+    for cell, crop, label in zip(cells.flat, crops, labels, strict=False):
+        cell.imshow(crop, cmap="gray", vmin=0, vmax=255)
+        # A pair of dollar signs would be a formula.
+        cell.set_title(label.replace("$", r"\$"), fontsize=9, loc="left")
+    pyplot.close(figure)
+    return figure

@@ -1,0 +1,147 @@
+"""From line crops to text: batched by width, decoded, and put back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ocrkit.alphabet import Alphabet
+from ocrkit.backends import Backend, load_backend, load_openvino
+from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
+from ocrkit.image import Preprocessing, fit, fitted_width
+from ocrkit.model import CRNN, weights_path
+
+DECODERS = ("greedy", "beam")
+
+
+@dataclass(frozen=True)
+class WordReading:
+    """A word of a line; `start` and `end` are its sides, as shares (0..1) of the crop's width."""
+
+    text: str
+    confidence: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a line says; confidences are from 0 to 1, and 0 for a line without text."""
+
+    text: str
+    confidence: float
+    words: tuple[WordReading, ...] = ()
+
+
+NOTHING = Reading("", 0.0)
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Reads line crops with any backend.
+
+    batch_size: lines in one call of the backend. decoder: "greedy", or "beam" (slower).
+    """
+
+    backend: Backend
+    alphabet: Alphabet
+    preprocessing: Preprocessing = Preprocessing()
+    batch_size: int = 16
+    decoder: str = "greedy"
+
+    def __post_init__(self) -> None:
+        if self.decoder not in DECODERS:
+            raise ValueError(f"decoder is {self.decoder!r}; choose one of {', '.join(DECODERS)}")
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | Path = "ocrkit-fast",
+        backend: str | None = None,
+        precision: str = "float32",
+        decoder: str = "greedy",
+    ) -> Recognizer:
+        """A recogniser from a checkpoint: a path, or the name of weights the kit comes with.
+
+        backend: as `load_backend` has them; None takes "pytorch", or "openvino" for the .xml that
+        `quantize.to_openvino` wrote, which no other backend runs.
+
+        Raises CheckpointError for a checkpoint that is not there or does not fit.
+        """
+        path = weights_path(name_or_path)
+        if path.suffix == ".xml":
+            if backend not in (None, "openvino"):
+                raise ValueError(f"{path} is run by the backend 'openvino' alone, not {backend!r}")
+            run, alphabet, preprocessing = load_openvino(path, precision)
+        else:
+            model = CRNN.load(path)
+            run = load_backend(backend or "pytorch", model, precision)
+            alphabet, preprocessing = model.alphabet, model.preprocessing
+        return cls(run, alphabet, preprocessing, decoder=decoder)
+
+    def __call__(
+        self, crops: Sequence[np.ndarray], progress: Callable[[int], None] | None = None
+    ) -> list[Reading]:
+        """Read grey crops (H, W) uint8, of any sizes; the readings are in the crops' order.
+
+        A crop of less than 2 pixels on a side is answered with an empty reading. `progress` is
+        called with the number of crops just done; its numbers add up to that of the crops.
+        """
+        readings = [NOTHING] * len(crops)
+        readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
+        if progress and len(readable) < len(crops):
+            progress(len(crops) - len(readable))
+        for indices in self._batches(crops, readable):
+            strips = np.stack([fit(crops[i], self.preprocessing) for i in indices])
+            logits = self.backend(strips)
+            for n, index in enumerate(indices):
+                content, padded = fitted_width(crops[index].shape, self.preprocessing)
+                steps = -(-logits.shape[0] * content // padded)  # what lies beyond is padding
+                decoded = self._decode(logits[:steps, n])
+                readings[index] = _reading(decoded, steps)
+            if progress:
+                progress(len(indices))
+        return readings
+
+    def _batches(self, crops: Sequence[np.ndarray], readable: Sequence[int]) -> Iterator[list[int]]:
+        """Indices of crops of one padded width: so a crop is read alike alone and in company."""
+        by_width: dict[int, list[int]] = {}
+        for i in readable:
+            by_width.setdefault(fitted_width(crops[i].shape, self.preprocessing)[1], []).append(i)
+        for _, indices in sorted(by_width.items()):
+            for start in range(0, len(indices), self.batch_size):
+                yield indices[start : start + self.batch_size]
+
+    def _decode(self, logits: np.ndarray) -> Decoded:
+        if self.decoder == "beam":
+            return beam(log_softmax(logits), self.alphabet)
+        return greedy_batch(logits[:, None], self.alphabet)[0]
+
+
+def _reading(decoded: Decoded, steps: int) -> Reading:
+    """Text and words of a decoded line of so many time steps; spaces part the words."""
+    characters = decoded.characters
+    centres = [(c.start + c.end) / 2 for c in characters]
+    # CTC marks a character with a spike somewhere inside it; its width has to be guessed.
+    pitch = float(np.median(np.diff(centres))) if len(centres) > 1 else steps / 2
+    words: list[WordReading] = []
+    first = 0
+    for i in range(len(characters) + 1):
+        if i == len(characters) or characters[i].char == " ":
+            if i > first:
+                # No further than the space before and the space after.
+                start = max(centres[first - 1] if first else 0.0, centres[first] - pitch / 2)
+                limit = centres[i] if i < len(characters) else float(steps)
+                end = min(limit, centres[i - 1] + pitch / 2)
+                words.append(_word(characters[first:i], start / steps, end / steps))
+            first = i + 1
+    text = " ".join(word.text for word in words)
+    return Reading(text, decoded.confidence if words else 0.0, tuple(words))
+
+
+def _word(characters: Sequence[Character], start: float, end: float) -> WordReading:
+    confidence = sum(c.confidence for c in characters) / len(characters)
+    return WordReading("".join(c.char for c in characters), confidence, start, end)

@@ -1,0 +1,1 @@
+"""Synthetic text images: fonts, text, damage, lines and pages. Seeded, in memory or to disk."""

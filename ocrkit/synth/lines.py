@@ -1,0 +1,298 @@
+"""Synthetic line crops: a text set in a font, damaged as old scans are, cut as detectors cut.
+
+`LineGenerator` is an endless seeded stream: crop number i is a function of (seed, i) alone, so
+training can stop and go on, and several workers can share one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ocrkit.synth import degrade
+from ocrkit.synth.degrade import Ink, Scan
+from ocrkit.synth.fonts import KIND_WEIGHTS, Font, find_fonts, sampling_weights
+from ocrkit.synth.text import line
+
+# Kinds of type that each style of text was set in; absent styles take any kind by KIND_WEIGHTS.
+STYLE_KINDS = {
+    "receipt": {"mono": 4, "sans": 4, "dotmatrix": 2, "typewriter": 1},
+    "codes": {"mono": 4, "sans": 4, "dotmatrix": 2, "typewriter": 3, "serif": 1},
+    "letter": {"typewriter": 6, "serif": 2, "mono": 1},
+    "ledger": {"typewriter": 3, "serif": 3, "mono": 2, "slab": 1},
+    "longs": {"serif": 1},
+}
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A line image, uint8 grey (h, w), and what it says."""
+
+    image: Scan
+    text: str
+
+
+@dataclass(frozen=True)
+class LineGenerator:
+    """Makes crop `index` of the stream `seed`.
+
+    max_chars: longest text. severity: 0 gives clean print, 1 the whole range of damage.
+    style: of the text (see `text.STYLE_WEIGHTS`); None draws one for each crop.
+    fonts: those to draw with; None takes all that are found
+    """
+
+    seed: int = 0
+    max_chars: int = 64
+    severity: float = 1.0
+    style: str | None = None
+    fonts: tuple[Font, ...] | None = field(default=None, repr=False)
+
+    def __call__(self, index: int) -> Crop:
+        rng = np.random.default_rng((self.seed, index))
+        style, text = line(rng, self.style, max_chars=int(rng.integers(1, self.max_chars + 1)))
+        font, text = self.choose_font(style, text, rng)
+        other = _drawable(line(rng, style)[1], font)
+        return Crop(render(text, font, rng, self.severity, other), text)
+
+    def choose_font(self, style: str, text: str, rng: Generator) -> tuple[Font, str]:
+        """A font for the style that has every character; else the text without what it lacks."""
+        fonts = _by_kind(self.fonts)
+        weights = {k: w for k, w in STYLE_KINDS.get(style, KIND_WEIGHTS).items() if k in fonts}
+        weights = weights or dict.fromkeys(fonts, 1.0)
+        kinds, shares = list(weights), _shares(weights.values())
+        needed = set(text) - {" "}
+        for _ in range(12):
+            pool, pool_shares = fonts[kinds[_draw(shares, rng)]]
+            font = pool[_draw(pool_shares, rng)]
+            if needed <= font.characters:
+                return font, text
+        return font, _drawable(text, font) or min(font.characters - {" "})
+
+
+def _drawable(text: str, font: Font) -> str:
+    kept = "".join(c for c in text if c == " " or c in font.characters)
+    return " ".join(kept.split())
+
+
+@lru_cache(maxsize=4)
+def _by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], NDArray[np.float64]]]:
+    """Fonts of each kind, with their cumulated shares; None means all that are found."""
+    fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
+    kinds: dict[str, tuple[list[Font], NDArray[np.float64]]] = {}
+    for kind in sorted({font.kind for font in fonts}):
+        pool = [font for font in fonts if font.kind == kind]
+        kinds[kind] = pool, _shares(sampling_weights(pool))
+    return kinds
+
+
+def _shares(weights: Iterable[float]) -> NDArray[np.float64]:
+    ends = np.cumsum(list(weights))
+    return ends / ends[-1]
+
+
+def _draw(shares: NDArray[np.float64], rng: Generator) -> int:
+    return min(int(np.searchsorted(shares, rng.random(), side="right")), len(shares) - 1)
+
+
+def render(text: str, font: Font, rng: Generator, severity: float = 1.0, other: str = "") -> Scan:
+    """One line crop, uint8 grey (h, w); `other` is a text for neighbouring lines."""
+    ink, em = typeset(text, font, rng, severity, other)
+    machine = font.kind in ("typewriter", "dotmatrix", "mono")
+    if severity > 0:
+        ink = _damage_ink(ink, em, machine, rng, severity)
+    return _scan(ink, em, rng, severity)
+
+
+def typeset(
+    text: str, font: Font, rng: Generator, severity: float, other: str
+) -> tuple[Ink, float]:
+    """Ink of a line within the bounds that a detector or a person would have cut, and its em."""
+    em = int(rng.integers(22, 40))
+    face = font.at(em)
+    left, top, right, bottom = face.getbbox(text, anchor="ls")
+    # How crops are cut: round the ink, by the font's own lines, or loose with neighbours in view.
+    cut = rng.choice(["ink", "font", "loose"], p=[0.35, 0.35, 0.3])
+    above, below = -0.76 * em, 0.24 * em
+    if cut == "ink":
+        above, below = top - rng.uniform(-0.02, 0.15) * em, bottom + rng.uniform(-0.02, 0.15) * em
+    elif cut == "font":
+        above, below = above - rng.uniform(0, 0.2) * em, below + rng.uniform(0, 0.2) * em
+    else:
+        above, below = above - rng.uniform(0.1, 0.7) * em, below + rng.uniform(0.1, 0.7) * em
+    below = max(below, above + 0.3 * em)
+    margins = rng.uniform(-0.04, 0.5, 2) * em * (1 if rng.random() < 0.8 else 3)
+
+    setting = _Setting.drawn(font, em, text, severity, rng)
+    pad = 8
+    height = round(below - above) + 2 * pad
+    spread = len(text) * setting.tracking + text.count(" ") * setting.gap
+    room = round((right - left) * 1.15 + spread + 4 * em + sum(margins) + 2 * pad)
+    canvas = Image.new("L", (room, height))
+    pen = ImageDraw.Draw(canvas)
+    x, baseline = pad + margins[0] - min(left, 0), pad - above
+    end = setting.write(pen, x, baseline, text, rng)
+    # A crop cut too tight round a lone full stop must keep a few columns.
+    width = max(round(end + margins[1]) + pad, 2 * pad + 4)
+
+    leading = em * rng.uniform(1.0, 1.35)
+    if cut == "loose" and rng.random() < 0.85 and other:
+        start = x - rng.uniform(0, 1) * em
+        for y in (baseline - leading, baseline + leading):
+            if rng.random() < 0.8:
+                setting.write(pen, start, y, other, rng)
+    if severity > 0 and rng.random() < 0.1:
+        _rules(pen, width, height, baseline, em, rng)
+    ink: Ink = np.asarray(canvas, np.float32)[:, :width] / np.float32(255)
+    if severity > 0:
+        slope = rng.normal(0, 0.08) * em * 2 / max(width, 4 * em)
+        slant = rng.normal(0, 0.05) if rng.random() < 0.6 else rng.uniform(-0.1, 0.3)
+        ink = degrade.shear(ink, severity * slant, severity * slope)
+        if rng.random() < 0.15:
+            ink = degrade.wave(ink, 0.04 * em * severity, 6.0 * em, rng)
+    return np.ascontiguousarray(ink[pad : height - pad, pad : width - pad]), float(em)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """How a line is set: letters `tracking` px apart, some words `gap` px, worn by `jitter` 0..1."""
+
+    font: Font
+    em: int
+    tracking: float
+    gap: float
+    jitter: float
+
+    @classmethod
+    def drawn(cls, font: Font, em: int, text: str, severity: float, rng: Generator) -> _Setting:
+        spaced = font.kind in ("typewriter", "dotmatrix") or rng.random() < 0.15
+        tracking = em * max(0.0, rng.normal(0, 0.08)) if spaced or text.isupper() else 0.0
+        # The cells of a table's row: far apart on paper, one space apart in the text.
+        gap = em * rng.uniform(0.3, 5.0) if rng.random() < 0.12 * severity else 0.0
+        return cls(font, em, tracking, gap, severity if spaced else 0.0)
+
+    def write(
+        self, pen: ImageDraw.ImageDraw, x: float, baseline: float, text: str, rng: Generator
+    ) -> float:
+        """Draw text from (x, baseline); returns where it ends. Letter by letter if it is typed."""
+        face, em = self.font.at(self.em), self.em
+        if self.gap and " " in text:
+            whole, narrow = replace(self, gap=0.0), face.getlength(" ")
+            for word in text.split(" "):
+                x = whole.write(pen, x, baseline, word, rng) + narrow
+                x += self.gap if rng.random() < 0.4 else 0.0
+            return x - narrow
+        if not self.tracking and not self.jitter:
+            pen.text((x, baseline), text, 255, face, anchor="ls")
+            return x + face.getlength(text)
+        loose, unequal = rng.uniform(0, 0.03) * self.jitter * em, rng.uniform(0, 60) * self.jitter
+        twice = rng.random() < 0.1 * self.jitter
+        # A worn typewriter sets the same letter off its line every time.
+        habit = {char: rng.normal(0, loose) for char in sorted(set(text))}
+        for char in text:
+            y = baseline + habit[char] + rng.normal(0, 0.3 * loose)
+            tone = max(90, int(255 - abs(rng.normal(0, 1)) * unequal))
+            pen.text((x + rng.normal(0, 0.5 * loose), y), char, tone, face, anchor="ls")
+            if twice:
+                pen.text((x + 0.05 * em, y), char, tone, face, anchor="ls")
+            x += face.getlength(char) + self.tracking
+        return x
+
+
+def _rules(
+    pen: ImageDraw.ImageDraw, width: int, height: int, baseline: float, em: int, rng: Generator
+) -> None:
+    """An underline, a ruled line of the form, or the border of a table cell."""
+    thickness = int(rng.integers(1, 3))
+    kind = rng.integers(4)
+    if kind == 0:
+        y = baseline + rng.uniform(0.08, 0.22) * em
+        pen.line((0, y, width, y), 220, thickness)
+    elif kind == 1:
+        y = baseline + rng.uniform(0.25, 0.5) * em
+        pen.line((0, y, width, y), int(rng.integers(80, 220)), thickness)
+    elif kind == 2:
+        y = baseline - rng.uniform(0.85, 1.2) * em
+        pen.line((0, y, width, y), int(rng.integers(80, 220)), thickness)
+    else:
+        x = int(rng.choice([9, width - 10]))
+        pen.line((x, 0, x, height), int(rng.integers(80, 220)), thickness)
+
+
+def _damage_ink(ink: Ink, em: float, machine: bool, rng: Generator, severity: float) -> Ink:
+    """What happens between type and paper: inking, wear, ribbons, needles."""
+
+    def chance(p: float) -> bool:
+        return bool(rng.random() < p * severity)
+
+    if chance(0.5):
+        ink = degrade.thicken(ink, float(rng.uniform(-0.45, 1.0)))
+    if chance(0.12):  # carbon copies and filled letters
+        blurred = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.03 * em), np.float32)
+        ink = degrade.thicken(blurred, 1.0)
+    if chance(0.5 if machine else 0.25):
+        ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.35)), rng)
+    if chance(0.2):
+        ink = degrade.broken(ink, em, float(rng.uniform(0.02, 0.2)), rng)
+    if machine and chance(0.12):
+        ink = degrade.dots(ink, em / float(rng.uniform(7, 12)), (rng.random(), rng.random()))
+    if machine and chance(0.08):
+        ink = degrade.stripes(ink, em * float(rng.uniform(0.08, 0.3)), 0.5, rng)
+    return ink
+
+
+def _scan(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
+    """What happens between paper and file: tone, stains, the other side, lens, sensor, coding."""
+
+    def chance(p: float) -> bool:
+        return bool(rng.random() < p * severity)
+
+    clean = rng.random() > 0.75 * severity
+    paper = float(rng.uniform(235, 255) if clean else rng.uniform(110, 250))
+    contrast = float(rng.uniform(0.6, 1.0) if clean else rng.uniform(0.22, 0.95))
+    grain = 0.0 if clean else float(rng.uniform(0, 8)) * severity
+    scan = degrade.print_on_paper(ink, rng, paper, paper * (1 - contrast), grain)
+    if chance(0.08):
+        scan = degrade.show_through(scan, ink[::-1], float(rng.uniform(8, 40)))
+    if chance(0.08):
+        scan = degrade.stain(scan, 3 * em, float(rng.uniform(20, 70)), rng)
+    if chance(0.15):
+        scan = degrade.light(scan, float(rng.uniform(0.05, 0.4)), rng)
+    if chance(0.45):
+        scan = degrade.blur(scan, float(rng.uniform(0.015, 0.055)) * em)
+    if chance(0.35):
+        rows = float(rng.uniform(10, 24))  # height of an em in the first scan
+        scan = degrade.low_resolution(scan, max(1.0, em / rows))
+    if chance(0.4):
+        scan = degrade.noise(scan, float(rng.uniform(1, 12)), rng)
+    if contrast > 0.5 and chance(0.12):
+        scan = degrade.otsu(scan) if rng.random() < 0.6 else degrade.sauvola(scan)
+    if chance(0.3):
+        scan = degrade.jpeg(scan, int(rng.integers(15, 85)))
+    if chance(0.04):
+        scan = (255 - scan).astype(np.uint8)
+    return scan
+
+
+def contact_sheet(
+    crops: Sequence[Crop], columns: int = 3, cell: tuple[int, int] = (480, 40)
+) -> Scan:
+    """Crops pasted on one grey sheet (H, W), each shrunk to fit its cell: for looking at."""
+    width, height = cell
+    rows = -(-len(crops) // columns)
+    sheet = np.full((rows * (height + 6), columns * (width + 6)), 128, np.uint8)
+    for i, crop in enumerate(crops):
+        h, w = crop.image.shape
+        scale = min(height / h, width / w)
+        size = (max(1, round(w * scale)), max(1, round(h * scale)))
+        y, x = (i // columns) * (height + 6), (i % columns) * (width + 6)
+        sheet[y : y + size[1], x : x + size[0]] = cv2.resize(
+            crop.image, size, interpolation=cv2.INTER_AREA
+        )
+    return sheet

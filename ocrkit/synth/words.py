@@ -1,0 +1,190 @@
+"""The reference data set: English words on noisy paper, as the reference kit had trdg make them.
+
+Its options were `-c 3356 -f 64 -sym -l en -t 8 -na 1 -rbl -rk`. What trdg 1.8.0 makes of them:
+
+- `-c 3356 -l en`: so many texts, each one word of its English dictionary, in one of its 100 fonts
+- `-f 64`: 64 pixels high, 5 of them margin on each side; the width follows from the word
+- `-sym`: nothing, as symbols are only drawn into random sequences, and these need `-rs`
+- `-rbl`, `-rk`: nothing, as blur and skew are random between 0 and `-bl`, `-k`, which are 0
+- `-na 1 -t 8`: files are named `number_word.jpg` (JPEG is the default), made by 8 processes
+- by default: dark grey text (#282828) on a background of Gaussian noise
+
+Only trdg's own fonts and dictionary are used, so a seed means the same files everywhere. Two things
+are not trdg's: no word is drawn twice, so none of a test set is ever in the training set, and a
+word's picture depends on the word and the seed alone, not on the order that it is made in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+from PIL import Image, ImageFont
+from tqdm import tqdm
+
+from ocrkit.errors import MissingPartError
+
+# FakeTextDataGenerator.generate's arguments after text and font.
+_OPTIONS = {
+    "out_dir": None,
+    "size": 64,
+    "extension": "jpg",
+    "skewing_angle": 0,
+    "random_skew": True,
+    "blur": 0,
+    "random_blur": True,
+    "background_type": 0,
+    "distorsion_type": 0,
+    "distorsion_orientation": 0,
+    "is_handwritten": False,
+    "name_format": 1,
+    "width": -1,
+    "alignment": 1,
+    "text_color": "#282828",
+    "orientation": 0,
+    "space_width": 1.0,
+    "character_spacing": 0,
+    "margins": (5, 5, 5, 5),
+    "fit": False,
+    "output_mask": 0,
+    "word_split": False,
+    "image_dir": "",
+}
+
+
+def reference_words(
+    folder: str | Path,
+    train: int = 3256,
+    test: int = 100,
+    extra_test: int = 1000,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Write the sets `train`, `test` and `test1000` of so many words into `folder`.
+
+    Each is a folder of JPEG images 64 pixels high, with a manifest beside it: `train.txt` and so
+    on, UTF-8, `path<TAB>label`, paths relative to `folder`. No word is in two sets. A set that is
+    already there is not made again; a manifest is written when all of its images are.
+
+    Raises ValueError if the dictionary has fewer words than are asked for.
+    """
+    folder = Path(folder)
+    # The test sets are dealt first: they stay the same words however many there are to train on.
+    sizes = {"test1000": extra_test, "test": test, "train": train}
+    words = iter(_shuffled_words(sum(sizes.values()), seed))
+    plans = [(folder / f"{name}.txt", _plan(name, size, words)) for name, size in sizes.items()]
+    lacking = [(manifest, plan) for manifest, plan in plans if not _is_made(manifest, plan)]
+    bar = tqdm(total=sum(len(plan) for _, plan in lacking), unit="images", disable=not progress)
+    with bar:
+        for manifest, plan in lacking:
+            manifest.unlink(missing_ok=True)  # it would vouch for images about to be replaced
+            (folder / manifest.stem).mkdir(parents=True, exist_ok=True)
+            for path, word in plan.items():
+                draw_word(word, seed).save(folder / path)
+                bar.update()
+            partial = manifest.with_suffix(".part")
+            partial.write_text(_rows(plan), encoding="utf-8", newline="\n")
+            partial.replace(manifest)
+
+
+def draw_word(word: str, seed: int) -> Image.Image:
+    """A word in one of trdg's fonts, RGB, 64 pixels high; (word, seed) decide every pixel."""
+    # OpenCV, which draws the noise, can be seeded but not asked for the state that it was in. But
+    # each thread has its own, so the caller's goes on as if nothing had happened.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_draw, word, seed).result()
+
+
+def _draw(word: str, seed: int) -> Image.Image:
+    images, _, files = _trdg()
+    rng = random.Random(f"{seed} {word}")
+    fonts = sorted(files.load_fonts("en"))  # trdg lists them in the order of the file system
+    with _trdg_made_to_run(rng.getrandbits(31)):
+        # trdg returns nothing where it finds no ink, as in a full stop of hairlines.
+        for font in rng.sample(fonts, len(fonts)):
+            if image := images.FakeTextDataGenerator.generate(0, word, font, **_OPTIONS):
+                return image
+    raise ValueError(f"no font of trdg's draws anything for {word!r}")
+
+
+class _Font(ImageFont.FreeTypeFont):
+    """A font with the method that trdg still calls and Pillow 10 took away."""
+
+    def getsize(self, text: str) -> tuple[int, int]:
+        _, _, right, bottom = self.getbbox(text)
+        return round(right), round(bottom)
+
+
+def _open_font(font: str, size: int) -> _Font:
+    # Pillow's other layout engine is used where a system library happens to be installed, and sets
+    # some letters otherwise.
+    return _Font(font, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@contextmanager
+def _trdg_made_to_run(seed: int) -> Iterator[None]:
+    """trdg on a Pillow it was not written for, with both its sources of chance seeded.
+
+    Afterwards trdg's module is as it was, and `random`, from whose shared state trdg draws, goes
+    on from where it stood. OpenCV's chance stays seeded in this thread.
+    """
+    drawing = _trdg()[1]
+    pillow_fonts, state = drawing.ImageFont, random.getstate()
+    drawing.ImageFont = SimpleNamespace(truetype=_open_font)
+    random.seed(seed)
+    cv2.setRNGSeed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        drawing.ImageFont = pillow_fonts
+
+
+@cache
+def _trdg() -> tuple[Any, Any, Any]:
+    """trdg's modules that make whole images, that draw text, and that read its files."""
+    try:
+        # It prints that it cannot imitate handwriting, which nobody asked it to.
+        with redirect_stdout(StringIO()):
+            from trdg import computer_text_generator, data_generator, utils
+    except ImportError as error:
+        raise MissingPartError(
+            f"the reference data set needs trdg ({error}); `make setup` installs it"
+        ) from error
+    return data_generator, computer_text_generator, utils
+
+
+def _shuffled_words(count: int, seed: int) -> list[str]:
+    files = _trdg()[2]
+    words = files.load_dict(Path(files.__file__).parent / "dicts" / "en.txt")
+    if count > len(words):
+        raise ValueError(f"{count} different words asked for; trdg's dictionary has {len(words)}")
+    random.Random(seed).shuffle(words)
+    return words[:count]
+
+
+def _plan(name: str, size: int, words: Iterator[str]) -> dict[str, str]:
+    """Path -> word of a set's images, named as trdg names them: without most marks."""
+    valid = _trdg()[2].make_filename_valid
+    numbered = [(i, next(words)) for i in range(size)]
+    return {f"{name}/{valid(f'{i}_{word}')}.jpg": word for i, word in numbered}
+
+
+def _rows(plan: dict[str, str]) -> str:
+    return "".join(f"{path}\t{word}\n" for path, word in plan.items())
+
+
+def _is_made(manifest: Path, plan: dict[str, str]) -> bool:
+    return (
+        manifest.is_file()
+        and manifest.read_text(encoding="utf-8") == _rows(plan)
+        and all((manifest.parent / path).is_file() for path in plan)
+    )

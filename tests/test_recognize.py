@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrkit.alphabet import Alphabet
+from ocrkit.backends import Backend, load_backend
+from ocrkit.errors import CheckpointError
+from ocrkit.image import Preprocessing
+from ocrkit.metrics import cer
+from ocrkit.model import CRNN, ModelConfig
+from ocrkit.recognize import Reading, Recognizer
+
+LETTERS = Alphabet("abc ")
+WIDE = 64  # of a strip, which is 17 time steps
+STEPS = 17
+
+
+def crop(width: int = WIDE, height: int = 32, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def says(path: dict[int, str], confidence: float = 0.9) -> Backend:
+    """A backend whose likeliest path has these characters at these steps, blanks at the others."""
+
+    def run(images: np.ndarray) -> np.ndarray:
+        steps, others = images.shape[3] // 4 + 1, len(LETTERS) - 1
+        logits = np.full((steps, len(images), len(LETTERS)), np.log((1 - confidence) / others))
+        for step in range(steps):
+            best = LETTERS.encode(path[step])[0] if step in path else 0
+            logits[step, :, best] = np.log(confidence)
+        return logits.astype(np.float32)
+
+    return run
+
+
+def reading_of(path: dict[int, str], **settings: str) -> Reading:
+    (reading,) = Recognizer(says(path), LETTERS, **settings)([crop()])
+    return reading
+
+
+@pytest.fixture(scope="module")
+def unlearned() -> Recognizer:
+    """A network of random weights that reads something into every crop."""
+    torch.manual_seed(1)
+    model = CRNN(ModelConfig(0.125, None, "all"), LETTERS)
+    for norm in (layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)):
+        norm.momentum = 0.5
+    for _ in range(5):  # for statistics that let the picture through
+        model(torch.rand(4, 1, 32, 64))
+    with torch.no_grad():
+        for weight in model.rnn.parameters():
+            weight *= 6
+    return Recognizer(load_backend("pytorch", model), LETTERS)
+
+
+@pytest.fixture(scope="module")
+def reader(memorised) -> Recognizer:
+    return Recognizer(load_backend("pytorch", memorised.model), memorised.model.alphabet)
+
+
+# --- text, order and batches
+
+
+def test_a_network_that_has_learned_its_lines_reads_them(memorised, reader):
+    assert [r.text for r in reader(memorised.crops)] == list(memorised.batch.texts)
+
+
+def test_readings_come_in_the_order_of_the_crops(memorised, reader):
+    texts = memorised.batch.texts
+    order = np.random.default_rng(0).permutation(3 * len(texts)) % len(texts)
+    margins = [((0, 0), (0, 40 * (i % 3))) for i in range(len(texts))]
+    wide = [np.pad(c, m, mode="edge") for c, m in zip(memorised.crops, margins, strict=True)]
+    alone = [reader([c])[0].text for c in wide]
+    assert len(set(alone)) > 5
+    assert [r.text for r in reader([wide[i] for i in order])] == [alone[i] for i in order]
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_a_batch_is_read_as_its_crops_one_by_one(unlearned, decoder):
+    run = Recognizer(unlearned.backend, LETTERS, batch_size=4, decoder=decoder)
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(4, 300, (30, 2)) // (1, 4)
+    crops = [crop(int(w), max(2, int(h)), seed=i) for i, (w, h) in enumerate(sizes)]
+    together, alone = run(crops), [run([c])[0] for c in crops]
+    assert len({r.text for r in alone}) > 10
+    assert [r.text for r in together] == [r.text for r in alone]
+    for a, b in zip(together, alone, strict=True):
+        assert a.confidence == pytest.approx(b.confidence, abs=1e-4)
+
+
+def test_batches_are_of_one_width_and_no_larger_than_asked_for():
+    shapes = []
+
+    def run(images: np.ndarray) -> np.ndarray:
+        shapes.append(images.shape)
+        assert images.dtype == np.float32
+        return says({})(images)
+
+    widths = [70, 20, 300, 65, 30, 90, 75, 96, 80]
+    Recognizer(run, LETTERS, batch_size=3)([crop(w) for w in widths])
+    assert sorted(shapes) == [
+        (1, 1, 32, 320), (2, 1, 32, 32), (3, 1, 32, 96), (3, 1, 32, 96)
+    ]  # fmt: skip
+
+
+def test_progress_counts_every_crop_once():
+    done: list[int] = []
+    crops = [crop(20), crop(20), crop(20), crop(1, 1), crop(200), np.zeros((0, 5), np.uint8)]
+    Recognizer(says({}), LETTERS, batch_size=2)(crops, done.append)
+    assert sum(done) == len(crops)
+    assert len(done) > 2
+
+
+def test_preprocessing_is_that_of_the_model():
+    seen = []
+
+    def run(images: np.ndarray) -> np.ndarray:
+        seen.append(images)
+        return says({})(images)
+
+    Recognizer(run, LETTERS, Preprocessing(bucket=10, normalize="reference"))([crop(41)])
+    assert seen[0].shape == (1, 1, 32, 50)
+    assert (seen[0][0, 0, :, 41:] == 1).all()
+
+
+# --- what there is little to read in
+
+
+def test_no_crops_give_no_readings():
+    done: list[int] = []
+    assert Recognizer(says({}), LETTERS)([], done.append) == []
+    assert done == []
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 9), (9, 0), (1, 1), (1, 50), (50, 1)])
+def test_a_crop_without_room_for_text_is_an_empty_reading(shape):
+    run = Recognizer(says({1: "a"}), LETTERS)
+    empty, full = run([np.zeros(shape, np.uint8), crop()])
+    assert empty == Reading("", 0.0, ())
+    assert full.text == "a"
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 900), (900, 3), (2, 5000), (32, 100)])
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_blank_paper_of_any_size_is_answered(unlearned, shape, grey):
+    assert len(unlearned([np.full(shape, grey, np.uint8)])) == 1
+
+
+def test_a_line_of_blanks_or_of_spaces_is_an_empty_reading():
+    assert reading_of({}) == Reading("", 0.0, ())
+    assert reading_of({2: " ", 6: " "}) == Reading("", 0.0, ())
+
+
+# --- words
+
+
+def test_words_have_the_confidence_and_the_extent_of_their_characters():
+    # Centres are half a step further, a character is as wide as the usual distance of two: 2 steps.
+    reading = reading_of({4: "a", 6: "b", 8: " ", 12: "c"})
+    assert reading.text == "ab c"
+    assert [word.text for word in reading.words] == ["ab", "c"]
+    sides = [(word.start, word.end) for word in reading.words]
+    assert sides == [
+        pytest.approx((3.5 / STEPS, 7.5 / STEPS)),
+        pytest.approx((11.5 / STEPS, 13.5 / STEPS)),
+    ]
+    assert [word.confidence for word in reading.words] == pytest.approx([0.9, 0.9])
+    assert reading.confidence == pytest.approx(0.9)
+
+
+def test_a_single_character_takes_half_of_the_line():
+    (word,) = reading_of({8: "a"}).words
+    assert (word.start, word.end) == pytest.approx((0.25, 0.75))
+
+
+def test_words_set_close_do_not_overlap_where_letters_are_wide_apart():
+    first, second = reading_of({0: "a", 7: "b", 8: " ", 9: "c", 16: "a"}).words
+    assert (first.start, second.end) == (0, 1)
+    assert first.end <= second.start
+
+
+def test_spaces_at_the_ends_and_in_a_row_part_nothing():
+    path = {0: " ", 2: "a", 4: " ", 6: " ", 8: "b", 16: " "}
+    assert reading_of(path).text == "a b"
+    assert [word.text for word in reading_of(path).words] == ["a", "b"]
+
+
+def test_repeated_steps_are_one_character_and_a_blank_makes_two():
+    assert reading_of({3: "a", 4: "a", 6: "a", 7: "b"}).text == "aab"
+
+
+@given(
+    characters=st.lists(st.sampled_from(["a", "b", "c", " ", ""]), min_size=STEPS, max_size=STEPS),
+    width=st.integers(33, WIDE),
+)
+def test_words_lie_in_the_line_one_after_the_other(characters, width):
+    path = {step: char for step, char in enumerate(characters) if char}
+    (reading,) = Recognizer(says(path), LETTERS)([crop(width)])
+    sides = [side for word in reading.words for side in (word.start, word.end)]
+    assert sides == sorted(sides)
+    assert all(0 <= side <= 1 for side in sides)
+    assert all(word.start < word.end and word.text.strip() for word in reading.words)
+    assert reading.text == " ".join(word.text for word in reading.words)
+
+
+@pytest.mark.parametrize("width", [33, 40, 52, 63])
+def test_padding_beyond_the_content_adds_no_characters(width):
+    # A strip of 64 columns of which `width` are the crop's: step t looks at column 4 t and around.
+    within = {step: "a" for step in range(0, width // 4, 2)}
+    beyond = {step: "b" for step in range(-(-STEPS * width // WIDE), STEPS)}
+    (reading,) = Recognizer(says(within | beyond), LETTERS)([crop(width)])
+    assert reading.text == "a" * len(within)
+
+
+def test_a_crop_scaled_up_has_its_words_where_they_were():
+    path = {4: "a", 6: "b", 8: " ", 12: "c"}
+    small, large = Recognizer(says(path), LETTERS)([crop(WIDE, 32), crop(3 * WIDE, 3 * 32)])
+    assert small == large
+
+
+# --- settings
+
+
+def test_beam_sums_over_paths_where_greedy_takes_the_likeliest():
+    def run(images: np.ndarray) -> np.ndarray:
+        # Graves' case: blank is likeliest at both of the first steps (0.6 each, 0.36 together),
+        # but "a" by three paths has 0.64.
+        probs = np.full((images.shape[3] // 4 + 1, 1, len(LETTERS)), 1e-9)
+        probs[:, :, 0] = 1
+        probs[:2, :, 0], probs[:2, :, 1] = 0.6, 0.4
+        return np.log(probs).astype(np.float32) + 3  # logits need no norm
+
+    texts = [Recognizer(run, LETTERS, decoder=d)([crop()])[0].text for d in ("greedy", "beam")]
+    assert texts == ["", "a"]
+
+
+def test_beam_reads_the_words_that_greedy_reads_where_all_is_clear():
+    path = {4: "a", 6: "b", 8: " ", 12: "c"}
+    assert reading_of(path, decoder="beam").words == reading_of(path).words
+
+
+def test_an_unknown_decoder_names_those_there_are():
+    with pytest.raises(ValueError, match="'lexicon'; choose one of greedy, beam"):
+        Recognizer(says({}), LETTERS, decoder="lexicon")
+
+
+def test_a_backend_of_another_alphabet_is_refused():
+    with pytest.raises(ValueError, match="do not belong together"):
+        Recognizer(says({}), Alphabet("abcdef"))([crop()])
+
+
+def test_a_recogniser_is_loaded_from_a_checkpoint_alone(memorised, reader, tmp_path):
+    path = memorised.model.save(tmp_path / "a.safetensors")
+    for backend, precision in itertools.product(["pytorch"], ["float32", "bfloat16"]):
+        loaded = Recognizer.load(path, backend, precision)
+        texts = [r.text for r in loaded(memorised.crops)]
+        assert cer(memorised.batch.texts, texts) < 0.1
+    assert loaded.alphabet == memorised.model.alphabet
+    assert loaded.preprocessing == memorised.model.preprocessing
+    assert Recognizer.load(path, decoder="beam").decoder == "beam"
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere.safetensors not found"):
+        Recognizer.load(tmp_path / "nowhere.safetensors")
