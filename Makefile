@@ -23,7 +23,7 @@ INTO  := --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples lock clean
+.PHONY: help setup demo test test-full lab notebooks check samples fonts lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ check: $(STAMP) ## lint, formatting and types
 
 samples: $(STAMP) ## make data/samples again, the same every time
 	$(BIN)/python -m ocrkit.synth.samples data/samples
+
+fonts: $(STAMP) ## list the fonts that training draws with, and how to get those that are lacking
+	$(BIN)/python -m ocrkit.synth.fonts
 
 lock: $(UV) ## solve env/requirements.in again into env/requirements.lock
 	$(UV) pip compile env/requirements.in --override env/overrides.txt --python-version 3.11 \

@@ -141,8 +141,6 @@ def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
         "INFERENCE_PRECISION_HINT": hint,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
-        # Several processes that read at once would all be pinned to the same cores.
-        "ENABLE_CPU_PINNING": False,
     }
     compiled = ov.Core().compile_model(ir, "CPU", settings)
     if compiled.get_property("INFERENCE_PRECISION_HINT") != hint:

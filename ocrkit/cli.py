@@ -166,15 +166,29 @@ def pretrain(
         Path, typer.Argument(help="Where the run keeps its state; a run that is there goes on.")
     ] = Path("output/pretrain"),
     minutes: Annotated[float, typer.Option(min=0.1, help="Budget over all runs together.")] = 60.0,
+    width: Annotated[
+        float, typer.Option(min=0.05, help="Multiplier of the channels; 1 is the reference CRNN.")
+    ] = 0.25,
+    hidden: Annotated[int, typer.Option(min=8, help="LSTM units in one direction.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of the weights and of the lines drawn.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that draw lines; 0 draws between steps.")
+    ] = 1,
     start_from: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="Weights that a new run begins with.")
     ] = None,
 ) -> None:
-    """Train a recogniser on synthetic lines, from random weights or from others."""
+    """Train a recogniser on synthetic lines, from random weights or from others.
+
+    Stop it at any time; the same command goes on from the last evaluation. Prints the path of the
+    weights, which `ocrkit read --recognizer` takes.
+    """
     with _session() as session:
         from ocrkit import pretrain as training
+        from ocrkit.model import ModelConfig
 
-        config = training.PretrainConfig(minutes=minutes)
+        model = ModelConfig(width, hidden, "all")
+        config = training.PretrainConfig(model, minutes, seed=seed, workers=workers)
         session.say(str(training.pretrain(folder, config, start_from)))
 
 

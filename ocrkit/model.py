@@ -164,12 +164,17 @@ class CRNN(nn.Module):
                 f"{path} is not a checkpoint of this kit (its metadata has no format {FORMAT!r}); "
                 "a .pth of the reference kit is read by CRNN.load_reference"
             )
-        model = cls(
-            ModelConfig(**json.loads(meta["config"])),
-            Alphabet(meta["alphabet"]),
-            Preprocessing(**json.loads(meta["preprocessing"])),
-            json.loads(meta["provenance"]),
-        )
+        try:
+            model = cls(
+                ModelConfig(**json.loads(meta["config"])),
+                Alphabet(meta["alphabet"]),
+                Preprocessing(**json.loads(meta["preprocessing"])),
+                json.loads(meta["provenance"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} says of itself what this version of ocrkit does not understand: {error!r}"
+            ) from error
         _load_exactly(model, tensors, path)
         return model.eval()
 
@@ -196,7 +201,7 @@ class CRNN(nn.Module):
                 f"{path} was trained with {len(bias) - 1} characters (and the blank), but the "
                 f"alphabet given has {len(alphabet) - 1}; give the text file it was trained with"
             )
-        model = cls(ModelConfig(), alphabet, Preprocessing(normalize="reference"))
+        model = cls(ModelConfig(), alphabet, Preprocessing(normalize="reference", trim=False))
         _load_exactly(model, state, path)
         model.provenance = {"source": f"reference kit state dict {path.name}"}
         return model.eval()

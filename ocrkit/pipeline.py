@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
@@ -102,7 +104,8 @@ def read_documents(
     # Forking a process in which torch has started its threads may hang, so they are spawned.
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (jobs,))
     try:
-        pending = [pool.submit(read, source) for source in sources]
+        with _ctrl_c_ignored():  # by the processes started here, for good: it is the parent's
+            pending = [pool.submit(read, source) for source in sources]
         for source, future in zip(sources, pending, strict=True):
             try:
                 yield future.result()
@@ -139,12 +142,23 @@ _detector = cache(load_detector)
 _recognizer = cache(Recognizer.load)
 
 
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may choose
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def _start_process(jobs: int) -> None:
-    """Leave Ctrl-C to the parent, and share the cores."""
+    """Share the cores with the other processes."""
     import cv2
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)

@@ -43,21 +43,21 @@ class PretrainConfig:
         bfloat16 where the processor computes it natively. evaluate_every: minutes.
     """
 
-    model: ModelConfig = ModelConfig(0.375, 128, "all")
+    model: ModelConfig = ModelConfig(0.25, 128, "all")
     minutes: float = 60.0
     columns: int = 6144
-    lr: float = 1.5e-3
+    lr: float = 2e-3
     warmup: int = 300
     weight_decay: float = 0.01
     clip: float = 2.0
     decay: float = 0.999
     ramp: int = 60_000
-    max_chars: int = 56
+    max_chars: int = 48
     seed: int = 0
     workers: int = 1
     precision: str = "auto"
     evaluate_every: float = 4.0
-    held_out: int = 600
+    held_out: int = 400
 
 
 def pretrain(
@@ -86,7 +86,7 @@ def pretrain(
         run.restore(torch.load(folder / "state.pt", map_location=device, weights_only=True), folder)
     held_out = held_out_batches(config, model.alphabet, model.preprocessing)
     make = Curriculum(config.seed, config.ramp, config.max_chars)
-    # Workers have drawn somewhat ahead of `crops`; a resumed run skips those instead of counting.
+    # Workers draw ahead of `crops`; what a stopped run had not yet learned from is drawn again.
     stream = Stream(make, model.alphabet, model.preprocessing, config.columns, run.crops)
     batches = stream_batches(stream, config.workers)
 
@@ -140,7 +140,7 @@ class _Run:
         self.steps += 1
         self.crops += len(batch.texts)
         self._average()
-        return float(loss)
+        return loss.item()
 
     @torch.no_grad()
     def _average(self) -> None:

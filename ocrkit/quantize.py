@@ -70,7 +70,8 @@ def to_openvino(
 
     With `int8`, convolutions and linear layers get 8-bit weights and compute in INT8, their ranges
     taken from `calibration`, strips (N, 1, 32, W) float32; if None, from synthetic lines. LSTMs
-    stay as they are: what they add up over a line's many steps, INT8 rounds to nonsense.
+    stay as they are: OpenVINO's INT8 LSTM reads nothing right, though the same rounding does no
+    harm where it is computed in floating point.
 
     Raises ValueError if `path` is no .xml or there is nothing to calibrate with.
     """

@@ -98,7 +98,7 @@ class Recognizer:
             strips = np.stack([fit(crops[i], self.preprocessing) for i in indices])
             logits = self.backend(strips)
             for n, index in enumerate(indices):
-                content, padded = fitted_width(crops[index].shape, self.preprocessing)
+                content, padded = fitted_width(crops[index], self.preprocessing)
                 steps = -(-logits.shape[0] * content // padded)  # what lies beyond is padding
                 decoded = self._decode(logits[:steps, n])
                 readings[index] = _reading(decoded, steps)
@@ -110,7 +110,7 @@ class Recognizer:
         """Indices of crops of one padded width: so a crop is read alike alone and in company."""
         by_width: dict[int, list[int]] = {}
         for i in readable:
-            by_width.setdefault(fitted_width(crops[i].shape, self.preprocessing)[1], []).append(i)
+            by_width.setdefault(fitted_width(crops[i], self.preprocessing)[1], []).append(i)
         for _, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.batch_size):
                 yield indices[start : start + self.batch_size]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,17 @@ def few_fonts() -> tuple[Font, ...]:
     fonts = tuple(font for font in find_fonts() if font.name in wanted)
     assert len(fonts) == len(wanted)
     return fonts
+
+
+@pytest.fixture
+def only_few_fonts(few_fonts: tuple[Font, ...], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The line generator finds no other fonts than these."""
+    from ocrkit.synth import lines
+
+    lines._by_kind.cache_clear()
+    monkeypatch.setattr(lines, "find_fonts", lambda: few_fonts)
+    yield
+    lines._by_kind.cache_clear()
 
 
 @dataclass(frozen=True)

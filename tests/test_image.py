@@ -23,10 +23,11 @@ from ocrkit.image import (
     fit,
     fitted_width,
     load_pages,
+    tighten,
     to_grey,
 )
 
-PREP = Preprocessing()
+PREP = Preprocessing(trim=False)
 EXIF_ORIENTATION = 0x0112
 
 
@@ -473,7 +474,7 @@ def test_a_strip_has_the_models_height_and_the_crops_aspect() -> None:
     strip = fit(written(64, 600), PREP)
     assert strip.dtype == np.float32
     assert strip.shape == (1, 32, 320)
-    assert fitted_width((64, 600), PREP) == (300, 320)
+    assert fitted_width(written(64, 600), PREP) == (300, 320)
 
 
 @pytest.mark.parametrize(
@@ -490,12 +491,12 @@ def test_a_strip_has_the_models_height_and_the_crops_aspect() -> None:
     ],
 )
 def test_widths_are_kept_within_bounds_and_padded_to_a_bucket(shape, widths) -> None:
-    assert fitted_width(shape, PREP) == widths
+    assert fitted_width(np.zeros(shape, np.uint8), PREP) == widths
     assert fit(np.zeros(shape, np.uint8), PREP).shape == (1, 32, widths[1])
 
 
 def test_other_sizes_of_strip_are_made() -> None:
-    prep = Preprocessing(height=48, bucket=10, max_width=100)
+    prep = Preprocessing(height=48, bucket=10, max_width=100, trim=False)
     assert fit(written(40, 50), prep).shape == (1, 48, 60)
     assert fit(written(40, 400), prep).shape == (1, 48, 100)
 
@@ -536,10 +537,10 @@ def test_a_speck_of_a_full_stop_is_still_ink() -> None:
 
 
 def test_padding_is_paper() -> None:
-    content, padded = fitted_width((40, 410), PREP)
+    content, padded = fitted_width(written(40, 410), PREP)
     assert content < padded
     assert (fit(written(40, 410), PREP)[0, :, content:] == 0).all()
-    reference = Preprocessing(normalize="reference")
+    reference = Preprocessing(normalize="reference", trim=False)
     assert (fit(written(40, 410), reference)[0, :, content:] == 1).all()
 
 
@@ -553,7 +554,7 @@ def test_the_reference_normalisation_maps_black_to_minus_1_and_white_to_1() -> N
 def test_any_crop_is_answered_within_range_and_left_unchanged(crop) -> None:
     before = crop.copy()
     strip = fit(crop, PREP)
-    assert strip.shape == (1, 32, fitted_width(crop.shape, PREP)[1])
+    assert strip.shape == (1, 32, fitted_width(crop, PREP)[1])
     assert np.isfinite(strip).all()
     assert -0.25 <= strip.min() <= strip.max() <= 1.25
     assert np.array_equal(crop, before)
@@ -563,6 +564,67 @@ def test_a_view_into_a_page_is_fitted_as_its_copy() -> None:
     page = np.random.default_rng(0).integers(0, 256, (100, 300), dtype=np.uint8)
     for view in (page[10:60, 20:200], page[::2, ::-1], page.T):
         assert np.array_equal(fit(view, PREP), fit(view.copy(), PREP))
+
+
+def bars(height: int, width: int, *bands: tuple[int, int]) -> np.ndarray:
+    """White paper with bands of upright strokes, from row to row: lines of letters' bodies."""
+    crop = np.full((height, width), 255, np.uint8)
+    for top, bottom in bands:
+        crop[top:bottom, 4 : width - 4 : 6] = 0
+        crop[top:bottom, 5 : width - 4 : 6] = 0
+    return crop
+
+
+def test_a_loose_crop_is_cut_to_its_text_with_room_for_ascenders_and_descenders() -> None:
+    loose = bars(100, 600, (40, 60))
+    tight = tighten(loose)
+    assert tight.shape[1] == 600
+    assert len(tight) == pytest.approx(20 * (1 + 0.75 + 0.55), abs=6)
+    above = int((tight < 128).any(axis=1).argmax())
+    assert above == pytest.approx(0.75 * 20, abs=4)
+    assert (tight < 128).any(axis=1).sum() == 20
+
+
+def test_neighbours_at_the_edges_of_a_crop_are_cut_off() -> None:
+    neighbours = bars(100, 600, (0, 12), (40, 60), (90, 100))
+    assert np.array_equal(tighten(neighbours), tighten(bars(100, 600, (40, 60))))
+
+
+@pytest.mark.parametrize("rise", [-30, -12, 12, 30])
+def test_a_sloping_line_is_made_level(rise) -> None:
+    level = bars(100, 600, (40, 60))
+    slope = np.float32([[1, 0, 0], [rise / 600, 1, -rise / 2]])
+    sloping = cv2.warpAffine(level, slope, (600, 100), borderMode=cv2.BORDER_REPLICATE)
+    tight = tighten(sloping)
+    assert len(tight) == pytest.approx(len(tighten(level)), abs=6)
+    inked = (tight < 128).any(axis=1).sum()
+    assert inked <= 20 + 4  # spread over 20 + |rise| rows before
+
+
+def test_a_level_line_is_not_sheared() -> None:
+    loose = bars(100, 600, (40, 60))
+    rows = [row.tobytes() for row in loose]
+    assert all(row.tobytes() in rows for row in tighten(loose))
+
+
+def test_a_loose_crop_is_shown_as_large_as_a_tight_one() -> None:
+    loose = bars(100, 600, (40, 60))
+    assert np.array_equal(fit(loose, Preprocessing()), fit(tighten(loose), PREP))
+    assert fitted_width(loose, Preprocessing()) == fitted_width(tighten(loose), PREP)
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        bars(40, 400, (10, 32)),  # a tight crop
+        bars(100, 390, (40, 60)),  # too few letters for rows to tell
+        np.full((40, 400), 255, np.uint8),
+        np.zeros((11, 400), np.uint8),
+        np.zeros((0, 0), np.uint8),
+    ],
+)
+def test_rows_that_may_be_text_are_kept(crop) -> None:
+    assert len(tighten(crop)) == len(crop)
 
 
 def test_preprocessing_travels_as_plain_values() -> None:

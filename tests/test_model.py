@@ -266,6 +266,16 @@ def test_weights_of_another_program_are_refused(tmp_path):
         CRNN.load(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("settings", ['{"depth": 3}', "{", '{"width": 0}'])
+def test_a_checkpoint_of_settings_that_are_not_known_is_refused(tmp_path, settings):
+    path = small().save(tmp_path / "a.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() | {"config": settings}
+    save_file(load_file(path), path, metadata)
+    with pytest.raises(CheckpointError, match="does not understand"):
+        CRNN.load(path)
+
+
 def test_a_checkpoint_whose_alphabet_has_another_length_is_refused(tmp_path):
     path = small().save(tmp_path / "a.safetensors")
     with safe_open(path, framework="pt") as file:

@@ -45,7 +45,7 @@ class LineFinder:
     max_skew: float = 6.0
     word_gap: float = 1.9
     cell_gap: float = 4.0
-    margin: float = 0.12
+    margin: float = 0.06
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
         """Line polygons of a grey page (H, W), in reading order.
@@ -309,7 +309,7 @@ def _is_text(row: _Row, height: float, width: int) -> bool:
 def _strip(row: _Row, margin: float) -> Floats:
     """Corners (4, 2) of a row with its margin."""
     space = margin * (row.bottom - row.top)
-    x0, x1 = row.left - 1.5 * space, row.right + 1.5 * space
+    x0, x1 = row.left - 3 * space, row.right + 3 * space
     top, bottom = row.top - space, row.bottom + space
     return np.array(
         [

@@ -111,7 +111,7 @@ def show_through(scan: Scan, other: Ink, depth: float) -> Scan:
 
 
 def light(scan: Scan, strength: float, rng: Generator) -> Scan:
-    """Uneven light: a slow gradient over the whole image, `strength` as a share of the paper."""
+    """Uneven light: a slow gradient; at most twice the share `strength` is lost in a corner."""
     height, width = scan.shape
     gx, gy = rng.uniform(-1, 1, 2)
     ramp = gx * np.linspace(-1, 1, width, dtype=np.float32)[None]

@@ -161,7 +161,7 @@ def typeset(
 
 @dataclass(frozen=True)
 class _Setting:
-    """How a line is set: letters `tracking` px apart, some words `gap` px, worn by `jitter` 0..1."""
+    """How a line is set: letters `tracking` px apart, some words `gap` px; `jitter` is wear."""
 
     font: Font
     em: int

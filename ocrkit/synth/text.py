@@ -444,11 +444,11 @@ _WRITERS: dict[str, Callable[[_Pen], str]] = {
 
 # style -> its share of the lines, what writes it
 _STYLES = {
-    "prose": (0.30, "prose"),
-    "word": (0.12, "single"),
-    "capitals": (0.06, "caps"),
+    "prose": (0.25, "prose"),
+    "word": (0.10, "single"),
+    "capitals": (0.07, "caps"),
     "title": (0.05, "title"),
-    "receipt": (0.15, "receipt"),
+    "receipt": (0.21, "receipt"),
     "ledger": (0.06, "ledger"),
     "letter": (0.10, "letter"),
     "longs": (0.05, "longs"),

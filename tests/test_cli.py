@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from typer.testing import CliRunner, Result
+
+from ocrkit import cli, export, pipeline
+from ocrkit.alphabet import Alphabet
+from ocrkit.document import Document
+from ocrkit.model import CRNN, ModelConfig
+from ocrkit.recognize import Reading, Recognizer, WordReading
+
+
+class Reader:
+    """Reads every line as "read well", with the width of the crop."""
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+        return [
+            Reading(f"well {crop.shape[1]}", 0.9, (WordReading("well", 0.9, 0.0, 0.6),))
+            for crop in crops
+        ]
+
+
+@pytest.fixture(autouse=True)
+def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A reader that needs no weights, in a folder of its own."""
+    monkeypatch.setattr(pipeline, "_recognizer", lambda name: Reader())
+    monkeypatch.setattr(Recognizer, "load", lambda *args: Reader())
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def scan(path: str, text: str = "some words", pages: int = 1) -> Path:
+    image = Image.new("L", (320, 120), 255)
+    ImageDraw.Draw(image).text((30, 40), text, 0, ImageFont.load_default(24))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    more = {"save_all": True, "append_images": [image] * (pages - 1)} if pages > 1 else {}
+    image.save(path, **more)
+    return Path(path)
+
+
+def files_below(folder: str) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_a_single_document_is_printed_and_nothing_else_happens() -> None:
+    result = run("read", scan("letter.png"))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("well ")
+    assert len(result.stdout.splitlines()) == 1
+    assert result.stderr == ""
+    assert files_below(".") == ["letter.png"]
+
+
+def test_a_folder_is_read_into_the_output_folder_with_its_tree() -> None:
+    scan("scans/a.png"), scan("scans/1847/b.tif", pages=2)
+    result = run("read", "scans")
+    assert result.exit_code == 0
+    assert files_below("output") == ["read/1847/b.txt", "read/a.txt"]
+    assert Path("output/read/a.txt").read_text().startswith("well ")
+
+
+def test_what_is_asked_for_is_written_and_shown() -> None:
+    scan("scans/a.png"), scan("scans/b.tif", pages=2)
+    result = run("read", "scans", "-o", "out", "--format", "txt,json", "--overlay")
+    assert result.exit_code == 0
+    assert files_below("out") == [
+        "a.json",
+        "a.overlay.jpg",
+        "a.txt",
+        "b.1.overlay.jpg",
+        "b.2.overlay.jpg",
+        "b.json",
+        "b.txt",
+    ]
+    document = Document.from_dict(json.loads(Path("out/b.json").read_text()))
+    assert [page.number for page in document.pages] == [1, 2]
+    for part in ("scans/a.png", "scans/b.tif, page 2", "confidence 90%", " s\n", "well "):
+        assert part in result.stdout
+    for part in ("a.png", "b.tif", "90%", "2 read"):
+        assert part in result.stderr
+
+
+def test_texts_are_shown_or_not_as_asked_and_not_for_many() -> None:
+    for i in range(cli.SHOWN + 1):
+        scan(f"many/{i}.png")
+    assert run("read", "many").stdout == ""
+    assert "well" in run("read", "many", "--show").stdout
+    assert run("read", "many/1.png", "many/2.png", "--no-show").stdout == ""
+
+
+def test_reading_again_does_not_read_the_pictures_it_wrote() -> None:
+    scan("scans/a.png")
+    for _ in range(2):
+        assert run("read", "scans", "-o", "scans/out", "--overlay").exit_code == 0
+    assert files_below("scans/out") == ["a.overlay.jpg", "a.txt"]
+
+
+def test_two_files_of_one_name_do_not_overwrite_each_other() -> None:
+    result = run("read", scan("a/x.png"), scan("b/x.png"), "-o", "out")
+    assert result.exit_code == 0
+    assert files_below("out") == ["a/x.txt", "b/x.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ((), "PATH"),
+        (("x.png", "--format", "docx"), "docx is not among the formats: txt, json"),
+        (("x.png", "--format", ","), "txt, json"),
+        (("x.png", "--detector", "tesseract"), "lines"),
+        (("x.png", "--jobs", "0"), "jobs"),
+        (("x.png", "--no-such-option"), "No such option"),
+    ],
+)
+def test_wrong_usage_is_exit_2_and_says_what_is_right(
+    arguments: tuple[str, ...], hint: str
+) -> None:
+    result = run("read", *arguments)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_no_command_shows_help() -> None:
+    assert "recognize" in run().output
+
+
+def test_craft_without_its_weights_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("easyocr")
+    monkeypatch.setattr("easyocr.config.MODULE_PATH", "nowhere")
+    result = run("read", scan("a.png"), "--detector", "craft")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "craft_mlt_25k.pth" in result.stderr
+
+
+def test_lines_are_recognised_as_tab_separated_values() -> None:
+    paths = [scan("lines/a.png"), scan("lines/b.png")]
+    result = run("recognize", *paths)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout == "".join(f"{path}\t0.900\twell 320\n" for path in paths)
+    assert run("recognize", "lines").stdout == result.stdout
+
+
+def test_lines_in_more_than_one_chunk_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "CHUNK", 2)
+    paths = [str(scan(f"lines/{i}.png")) for i in range(5)]
+    rows = run("recognize", *paths).stdout.splitlines()
+    assert [row.split("\t")[0] for row in rows] == paths
+
+
+def test_a_line_that_cannot_be_read_is_said_apart_and_the_others_are_read() -> None:
+    Path("bad.png").write_text("not an image")
+    result = run("recognize", scan("a.png"), "bad.png", scan("b.png"))
+    assert result.exit_code == 1
+    assert [row.split("\t")[0] for row in result.stdout.splitlines()] == ["a.png", "b.png"]
+    assert result.stderr.startswith("bad.png: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_weights_of_ones_own_are_taken_by_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save("my.safetensors")
+    result = run("recognize", scan("a.png"), "--recognizer", "my.safetensors")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("a.png\t0.")
+    for command in ("read", "recognize"):
+        result = run(command, "a.png", "--recognizer", "your.safetensors")
+        assert result.exit_code == 2
+        assert "your.safetensors" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_leaves_whole_files_only_and_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    scan("scans/a.png"), scan("scans/b.png")
+    replaced = []
+
+    def replace(source: Path, target: Path) -> None:
+        if replaced:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        os.rename(source, target)
+
+    monkeypatch.setattr(export.os, "replace", replace)
+    result = run("read", "scans", "-o", "out")
+    assert result.exit_code == 130
+    assert "stopped" in result.stderr
+    assert files_below("out") == ["a.txt"]
+
+
+def test_a_real_ctrl_c_ends_all_processes_without_a_traceback() -> None:
+    CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save("my.safetensors")
+    for i in range(400):
+        scan(f"scans/{i:03}.png")
+    arguments = ["read", "scans", "-o", "out", "--recognizer", "my.safetensors", "-j", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from ocrkit.cli import app; app()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(Path("out").glob("*.txt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the worker processes too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "stopped" in errors
+    assert 1 <= len(list(Path("out").iterdir())) < 400
+    assert not list(Path("out").glob(".*"))
+
+
+def test_doctor_prints_its_findings() -> None:
+    result = run("doctor")
+    assert result.exit_code in (0, 1)
+    assert "torch" in result.stdout
+
+
+def test_samples_are_written_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_samples(folder: Path, seed: int) -> list[Path]:
+        return [folder / f"{seed}.png"]
+
+    monkeypatch.setattr("ocrkit.synth.samples.write_samples", write_samples)
+    assert run("samples", "made", "--seed", "5").stdout == f"{Path('made/5.png')}\n"
+    assert Path("made").is_dir()
+
+
+def test_help_starts_in_under_a_second_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom ocrkit.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('loaded', sorted({'torch', 'cv2', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "loaded []" in done.stdout
+    # Not by the clock: the machine may be busy with something else.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrkit.alphabet import Alphabet
+from ocrkit.document import Box
+from ocrkit.errors import CheckpointError, ImageError
+from ocrkit.model import CRNN, ModelConfig
+from ocrkit.pipeline import read_document, read_documents, read_page
+from ocrkit.recognize import Reading, WordReading
+
+
+@dataclass(frozen=True)
+class FixedDetector:
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+
+    def __call__(self, page: np.ndarray) -> list[np.ndarray]:
+        return [np.array(polygon, np.float32) for polygon in self.polygons]
+
+
+class SizeReader:
+    """Reads the size of each crop, as two words that share its width; narrow ones as nothing."""
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+        return [self.read(*crop.shape) for crop in crops]
+
+    def read(self, height: int, width: int) -> Reading:
+        if width < 10:
+            return Reading("", 0.0)
+        words = (WordReading(str(width), 0.5, 0.0, 0.5), WordReading(str(height), 0.75, 0.5, 1.0))
+        return Reading(f"{width} {height}", 0.625, words)
+
+
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:
+    return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+
+PAGE = np.full((100, 200), 255, np.uint8)
+DETECTOR = FixedDetector((rectangle(10, 10, 110, 30), rectangle(10, 40, 15, 60)))
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    for i, path in enumerate(paths):
+        image = Image.new("L", (300, 120 + 10 * i), 255)
+        ImageDraw.Draw(image).text((30, 40), "some words", 0, ImageFont.load_default(24))
+        image.save(path)
+    return paths
+
+
+def test_lines_have_their_text_and_words_their_place() -> None:
+    page = read_page(PAGE, DETECTOR, SizeReader(), number=3)
+    (line,) = page.lines
+    assert (page.width, page.height, page.number) == (200, 100, 3)
+    assert line.polygon == rectangle(10, 10, 110, 30)
+    assert (line.text, line.confidence) == ("100 20", 0.625)
+    assert [word.text for word in line.words] == ["100", "20"]
+    assert line.words[0].box == Box(10, 10, 60, 30)
+    assert line.words[1].box == Box(60, 10, 110, 30)
+
+
+def test_words_of_a_tilted_line_have_upright_boxes_around_them() -> None:
+    tilted = FixedDetector((((10, 10), (110, 30), (106, 50), (6, 30)),))
+    (line,) = read_page(PAGE, tilted, SizeReader()).lines
+    assert line.words[0].box == Box(6, 10, 60, 40)
+    assert line.words[1].box == Box(56, 20, 110, 50)
+
+
+def test_what_sticks_out_of_the_page_is_reported_within_it() -> None:
+    page = read_page(PAGE, FixedDetector((rectangle(-5, -4, 230, 20),)), SizeReader())
+    assert page.lines[0].box == Box(0, 0, 200, 20)
+    assert page.words[-1].box == Box(100, 0, 200, 20)
+
+
+def test_lines_without_text_are_left_out() -> None:
+    assert len(read_page(PAGE, DETECTOR, SizeReader()).lines) == 1
+
+
+def test_a_page_without_lines_is_a_page() -> None:
+    page = read_page(PAGE, FixedDetector(()), SizeReader())
+    assert (page.text, page.confidence) == ("", 0.0)
+
+
+def test_the_time_of_each_stage_is_kept() -> None:
+    seconds = read_page(PAGE, DETECTOR, SizeReader()).seconds
+    assert set(seconds) == {"detect", "recognize", "other"}
+    assert all(0 <= value < 5 for value in seconds.values())
+
+
+def test_a_document_has_all_pages_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "two.tif"
+    first, second = Image.new("L", (200, 100), 255), Image.new("L", (150, 90), 255)
+    first.save(path, save_all=True, append_images=[second])
+    document = read_document(path, DETECTOR, SizeReader())
+    assert document.source == str(path)
+    assert [(page.width, page.number) for page in document.pages] == [(200, 1), (150, 2)]
+    assert document.text == "100 20\f100 20"
+
+
+def test_a_document_is_read_by_names_and_paths(scans: list[Path], tmp_path: Path) -> None:
+    weights = CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save(tmp_path / "m.safetensors")
+    document = read_document(scans[0], "lines", weights)
+    assert (document.pages[0].width, document.pages[0].height) == (300, 120)
+
+
+def test_a_file_that_cannot_be_read_raises_for_one_and_not_for_many(
+    scans: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ImageError):
+        read_document(tmp_path / "none.png", DETECTOR, SizeReader())
+    paths = [scans[0], tmp_path / "none.png", scans[1]]
+    results = list(read_documents(paths, DETECTOR, SizeReader()))
+    assert [result.source for result in results] == paths
+    assert [result.document is None for result in results] == [False, True, False]
+    assert str(results[1].error).startswith(str(paths[1]))
+
+
+def test_what_nobody_foresaw_costs_one_file_only(scans: list[Path]) -> None:
+    def detector(page: np.ndarray) -> list[np.ndarray]:
+        if page.shape[0] == 130:
+            raise ZeroDivisionError("by zero")
+        return []
+
+    results = list(read_documents(scans, detector, SizeReader()))
+    assert [result.error is None for result in results] == [True, False, True]
+    assert results[1].error == f"{scans[1]}: cannot be read: ZeroDivisionError by zero"
+
+
+def test_weights_that_cannot_be_loaded_stop_the_whole(scans: list[Path]) -> None:
+    with pytest.raises(CheckpointError):
+        next(read_documents(scans, DETECTOR, "no-such-weights"))
+
+
+def test_two_processes_give_what_one_gives_in_the_same_order(
+    scans: list[Path], tmp_path: Path
+) -> None:
+    paths = [*scans, tmp_path / "none.png"]
+    alone = list(read_documents(paths, "lines", SizeReader()))
+    together = list(read_documents(paths, "lines", SizeReader(), jobs=2))
+    assert together == alone
+    assert [result.document is None for result in together] == [False, False, False, True]
+    assert together[0].document is not None
+    assert together[0].document.text

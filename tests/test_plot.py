@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrkit import plot
+from ocrkit.document import Line, Page
+from ocrkit.errors import OutputError
+
+SCAN = np.full((200, 300), 200, np.uint8)
+CORNERS = ((20, 40), (220, 40), (220, 70), (20, 70))
+
+
+def page(confidence: float = 1.0, text: str = "Œuvre ½") -> Page:
+    return Page(300, 200, (Line(CORNERS, text, confidence),))
+
+
+def test_the_overlay_is_the_scan_with_boxes_beside_its_text() -> None:
+    picture = plot.overlay(SCAN, page())
+    assert picture.size == (600, 200)
+    pixels = np.asarray(picture)
+    assert tuple(pixels[40, 100]) == plot.SURE
+    assert (pixels[100:, :300] == 200).all()
+    inked = (pixels[45:65, 322:500] == plot.TEXT).all(axis=2)
+    assert inked.any()
+    assert not (pixels[100:, 300:] == plot.TEXT).all(axis=2).any()
+
+
+def test_unsure_lines_are_red_and_sure_lines_green() -> None:
+    red, green, _ = np.asarray(plot.overlay(SCAN, page(0.0)))[40, 100].astype(int)
+    assert red > green
+    red, green, _ = np.asarray(plot.overlay(SCAN, page(1.0)))[40, 100].astype(int)
+    assert green > red
+
+
+def test_long_text_is_made_to_fit_its_line() -> None:
+    pixels = np.asarray(plot.overlay(SCAN, page(text="a very long line of text " * 2)))
+    columns = np.flatnonzero((pixels[:, 300:] == plot.TEXT).all(axis=2).any(axis=0))
+    assert columns.max() < 290
+
+
+def test_large_pages_are_shrunk_and_their_boxes_with_them() -> None:
+    picture = plot.overlay(np.kron(SCAN, np.ones((10, 10), np.uint8)), page(), longest=300)
+    assert picture.size == (600, 200)
+
+
+@pytest.mark.parametrize("name", ["o.jpg", "o.png"])
+def test_the_overlay_is_written_where_asked(name: str, tmp_path: Path) -> None:
+    plot.overlay(SCAN, page(), tmp_path / "new" / name)
+    assert Image.open(tmp_path / "new" / name).size == (600, 200)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        plot.overlay(SCAN, page(), tmp_path / "file" / name)
+
+
+def test_a_page_without_lines_and_a_tiny_one_can_be_shown() -> None:
+    assert plot.overlay(SCAN, Page(300, 200, ())).size == (600, 200)
+    assert plot.overlay(np.zeros((2, 3), np.uint8), Page(3, 2, ())).size == (6, 2)
+
+
+def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("minutes,loss,cer\n1,3.5,0.9\n2,1.5,0.4\n3,0.5,0.1\n")
+    loss, errors = plot.learning_curve(log).axes
+    assert loss.lines[0].get_ydata().tolist() == [3.5, 1.5, 0.5]
+    assert errors.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert errors.lines[0].get_ydata().tolist() == [0.9, 0.4, 0.1]
+
+
+def test_a_contact_sheet_has_every_crop_under_its_label() -> None:
+    crops = [np.full((10, 40 + i), 9 * i, np.uint8) for i in range(4)]
+    figure = plot.contact_sheet(crops, ["one", "two", "£3 $4 $5", "four"])
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.images[0].get_array().shape for axes in shown] == [c.shape for c in crops]
+    assert [axes.get_title(loc="left") for axes in shown] == ["one", "two", r"£3 \$4 \$5", "four"]
+    figure.canvas.draw()
+    assert plot.contact_sheet([], []).axes
