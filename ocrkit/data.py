@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import cv2
 import numpy as np
@@ -209,12 +211,19 @@ def stream_batches(stream: Stream, workers: int = 1) -> Iterator[Batch]:
     if workers == 0:
         return iter(stream)
     # Spawned, not forked: forking a process that has used OpenMP can leave its threads hung.
-    return iter(
-        DataLoader(
-            stream,
-            batch_size=None,
-            num_workers=workers,
-            multiprocessing_context="spawn",
-            prefetch_factor=8,
-        )
+    loader = DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn",
+        prefetch_factor=8,
     )
+    if current_thread() is not main_thread():
+        return iter(loader)
+    # torch leaves a handler for the end of any child behind, and in a process that has compiled an
+    # OpenVINO model a child's end then is a segmentation fault (OpenVINO 2026.4). Dead workers are
+    # noticed without it.
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = iter(loader)
+    signal.signal(signal.SIGCHLD, handler)
+    return batches

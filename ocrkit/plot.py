@@ -26,7 +26,7 @@ TEXT = (15, 45, 120)
 def overlay(
     array: np.ndarray, page: Page, path: str | Path | None = None, longest: int = 1600
 ) -> Image.Image:
-    """A grey page (H, W) uint8 with the boxes of its lines, and beside it, paled, with their text.
+    """A grey page (H, W) uint8 with the boxes of its lines, and beside it each word in its place.
 
     A box is green where the reading is sure of itself and red where it is not. Pages are shrunk to
     `longest` pixels on their longer side. With a path the picture is written there as well, whole
@@ -35,7 +35,7 @@ def overlay(
     scale = min(1.0, longest / max(array.shape))
     size = [max(1, round(side * scale)) for side in array.shape[::-1]]
     scan = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-    picture = Image.fromarray(np.hstack([scan, 255 - (255 - scan) // 5])).convert("RGB")
+    picture = Image.fromarray(np.hstack([scan, np.full_like(scan, 255)])).convert("RGB")
     draw = ImageDraw.Draw(picture)
     for line in page.lines:
         corners = [(x * scale, y * scale) for x, y in line.polygon]
@@ -53,13 +53,15 @@ def overlay(
 
 
 def _write_text(draw: ImageDraw.ImageDraw, line: Line, scale: float, right: int) -> None:
-    """The line's text where the line is, on the page that begins at `right`, no wider than it."""
-    (x0, y0), (x1, y1), (_, y2), (_, y3) = line.polygon
-    tall = max(6.0, 0.75 * scale * (y3 + y2 - y0 - y1) / 2)
-    width = max(1.0, _font(round(tall)).getlength(line.text))
-    font = _font(max(6, round(tall * min(1.0, scale * (x1 - x0) / width))))
-    middle = scale * (y0 + y1 + y2 + y3) / 4
-    draw.text((right + scale * x0, middle), line.text, TEXT, font, anchor="lm")
+    """The line's words where they stand, on the page that begins at `right`, all of one size."""
+    (_, y0), (_, y1), (_, y2), (_, y3) = line.polygon
+    tall = 0.8 * scale * (y3 + y2 - y0 - y1) / 2
+    room = sum(word.box.width for word in line.words) * scale
+    width = sum(_font(100).getlength(word.text) for word in line.words) / 100
+    font = _font(max(6, round(min(tall, max(tall / 2, room / max(width, 1e-6))))))
+    for word in line.words:
+        middle = (word.box.y0 + word.box.y1) / 2
+        draw.text((right + scale * word.box.x0, scale * middle), word.text, TEXT, font, anchor="lm")
 
 
 @cache

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -227,3 +228,10 @@ def test_after_the_ramp_the_curriculum_is_the_plain_generator():
     a, b = Curriculum(5, ramp=10, max_chars=30)(77), LineGenerator(5, 30, 1.0)(77)
     assert a.text == b.text
     np.testing.assert_array_equal(a.image, b.image)
+
+
+def test_workers_leave_no_signal_handler_behind():
+    before = signal.getsignal(signal.SIGCHLD)
+    batches = stream_batches(Stream(Numbered(), DIGITS, Preprocessing(), 4096), 1)
+    assert signal.getsignal(signal.SIGCHLD) is before
+    assert len(next(batches).texts) > 0

@@ -9,7 +9,7 @@ from numpy.random import Generator, default_rng
 from ocrkit.alphabet import DEFAULT_CHARACTERS, Alphabet
 from ocrkit.synth import lines
 from ocrkit.synth.fonts import Font, find_fonts
-from ocrkit.synth.lines import Crop, LineGenerator, contact_sheet, render, typeset
+from ocrkit.synth.lines import LineGenerator, render, typeset
 from ocrkit.synth.text import STYLE_WEIGHTS
 
 
@@ -217,11 +217,3 @@ def test_neighbours_are_seen_in_loose_crops_alone(few_fonts):
             changed += 1
             assert rows.min() < 0.5 * em or rows.max() > len(without) - 0.5 * em
     assert 2 < changed < 20
-
-
-def test_a_contact_sheet_shows_every_crop():
-    crops = [Crop(np.full((20 + i, 30 * (i + 1)), 10 * i, np.uint8), str(i)) for i in range(7)]
-    sheet = contact_sheet(crops, columns=3, cell=(100, 20))
-    assert sheet.dtype == np.uint8
-    assert sheet.shape == (3 * 26, 3 * 106)
-    assert set(np.unique(sheet)) == {128, *(10 * i for i in range(7))}

@@ -6,7 +6,7 @@ training can stop and go on, and several workers can share one stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -278,21 +278,3 @@ def _scan(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
     if chance(0.04):
         scan = (255 - scan).astype(np.uint8)
     return scan
-
-
-def contact_sheet(
-    crops: Sequence[Crop], columns: int = 3, cell: tuple[int, int] = (480, 40)
-) -> Scan:
-    """Crops pasted on one grey sheet (H, W), each shrunk to fit its cell: for looking at."""
-    width, height = cell
-    rows = -(-len(crops) // columns)
-    sheet = np.full((rows * (height + 6), columns * (width + 6)), 128, np.uint8)
-    for i, crop in enumerate(crops):
-        h, w = crop.image.shape
-        scale = min(height / h, width / w)
-        size = (max(1, round(w * scale)), max(1, round(h * scale)))
-        y, x = (i // columns) * (height + 6), (i % columns) * (width + 6)
-        sheet[y : y + size[1], x : x + size[0]] = cv2.resize(
-            crop.image, size, interpolation=cv2.INTER_AREA
-        )
-    return sheet
