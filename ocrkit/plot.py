@@ -58,7 +58,8 @@ def _write_text(draw: ImageDraw.ImageDraw, line: Line, scale: float, right: int)
     tall = 0.8 * scale * (y3 + y2 - y0 - y1) / 2
     room = sum(word.box.width for word in line.words) * scale
     width = sum(_font(100).getlength(word.text) for word in line.words) / 100
-    font = _font(max(6, round(min(tall, max(tall / 2, room / max(width, 1e-6))))))
+    # Not below a third of the line, as the extent of a lone character is only guessed.
+    font = _font(max(6, round(min(tall, max(0.35 * tall, room / max(width, 1e-6))))))
     for word in line.words:
         middle = (word.box.y0 + word.box.y1) / 2
         draw.text((right + scale * word.box.x0, scale * middle), word.text, TEXT, font, anchor="lm")

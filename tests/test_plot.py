@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ocrkit import plot
-from ocrkit.document import Line, Page
+from ocrkit.document import Box, Line, Page, Word
 from ocrkit.errors import OutputError
 
 SCAN = np.full((200, 300), 200, np.uint8)
@@ -15,7 +15,8 @@ CORNERS = ((20, 40), (220, 40), (220, 70), (20, 70))
 
 
 def page(confidence: float = 1.0, text: str = "Œuvre ½") -> Page:
-    return Page(300, 200, (Line(CORNERS, text, confidence),))
+    words = (Word(text, confidence, Box.around(CORNERS)),)
+    return Page(300, 200, (Line(CORNERS, text, confidence, words),))
 
 
 def test_the_overlay_is_the_scan_with_boxes_beside_its_text() -> None:
