@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +94,12 @@ class Recognizer:
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
         if progress and len(readable) < len(crops):
             progress(len(crops) - len(readable))
-        for indices in self._batches(crops, readable):
+        widths = {i: fitted_width(crops[i], self.preprocessing) for i in readable}
+        for indices in self._batches(widths):
             strips = np.stack([fit(crops[i], self.preprocessing) for i in indices])
             logits = self.backend(strips)
             for n, index in enumerate(indices):
-                content, padded = fitted_width(crops[index], self.preprocessing)
+                content, padded = widths[index]
                 steps = -(-logits.shape[0] * content // padded)  # what lies beyond is padding
                 decoded = self._decode(logits[:steps, n])
                 readings[index] = _reading(decoded, steps)
@@ -106,11 +107,11 @@ class Recognizer:
                 progress(len(indices))
         return readings
 
-    def _batches(self, crops: Sequence[np.ndarray], readable: Sequence[int]) -> Iterator[list[int]]:
+    def _batches(self, widths: Mapping[int, tuple[int, int]]) -> Iterator[list[int]]:
         """Indices of crops of one padded width: so a crop is read alike alone and in company."""
         by_width: dict[int, list[int]] = {}
-        for i in readable:
-            by_width.setdefault(fitted_width(crops[i], self.preprocessing)[1], []).append(i)
+        for i, (_, padded) in widths.items():
+            by_width.setdefault(padded, []).append(i)
         for _, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.batch_size):
                 yield indices[start : start + self.batch_size]
