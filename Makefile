@@ -2,6 +2,7 @@
 #
 # Knobs:  make demo PYTHON=/path/to/python3.11    which Python builds .venv
 #         make demo TORCH=cpu                     torch without its CUDA libraries (6 GB less)
+#         make notebooks NOTEBOOKS=notebooks/01*  some of them, by their paths
 #
 # TORCH=cpu: torch and torchvision come from PyTorch's own wheel site, which uv knows by name, in the
 # versions of the lock. Those wheels are other files than the lock's, so their hashes are not in it and
@@ -19,6 +20,7 @@ $(error TORCH is cpu or lock, not "$(TORCH)")
 endif
 STAMP := $(VENV)/.installed-$(TORCH)
 UV    := $(BIN)/uv
+NOTEBOOKS ?= notebooks/*.ipynb
 INTO  := --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -43,8 +45,10 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
-	@set -e; for notebook in $(sort $(wildcard notebooks/*.ipynb)); do \
-		$(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook; \
+	@for notebook in $(sort $(wildcard $(NOTEBOOKS))); do \
+		$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+			--ExecutePreprocessor.record_timing=False $$notebook \
+			|| { echo "$$notebook failed; it is as it was before" >&2; exit 1; }; \
 	done
 
 check: $(STAMP) ## lint, formatting and types

@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import shutil
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from copy import deepcopy
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich import get_console
 from torch import nn
 
 from ocrkit.alphabet import Alphabet
@@ -22,7 +30,8 @@ from ocrkit.image import Preprocessing
 from ocrkit.model import CRNN
 
 Backend = Callable[[np.ndarray], np.ndarray]
-RT_INFO = "ocrkit"  # where an OpenVINO model keeps what a checkpoint says beside the weights
+Loaded = tuple[Backend, Alphabet, Preprocessing]
+FACTS = "ocrkit"  # where a written model keeps what a checkpoint says beside the weights
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -38,15 +47,37 @@ def load_backend(name: str, model: CRNN, precision: str = "float32") -> Backend:
     return BACKENDS[name](deepcopy(model).eval(), _dtype(precision))
 
 
-def load_openvino(
-    path: str | Path, precision: str = "float32"
-) -> tuple[Backend, Alphabet, Preprocessing]:
-    """A model that `quantize.to_openvino` wrote, with what its checkpoint said of its use.
+def load_file(path: str | Path, backend: str | None = None, precision: str = "float32") -> Loaded:
+    """A model that `quantize` wrote, with what its checkpoint said of its use.
 
-    Where it was not quantised to INT8 it computes in `precision`. Raises CheckpointError if the
-    .xml or the .bin beside it is missing, damaged or not the kit's, and else as `load_backend`.
+    backend: "openvino" for an .xml, "onnxruntime" for an .onnx; for a .pt2 "pytorch", which rounds
+    as INT8 does but computes in floating point, or "inductor", which computes in INT8, but compiles
+    for a while whenever it meets a batch of a new shape. None takes the first. `precision` is for
+    what OpenVINO finds in floating point.
+
+    Raises CheckpointError if a file is missing, damaged or not the kit's, ValueError for a backend
+    or precision that the file does not go with, and else as `load_backend`.
     """
-    ov, path = import_openvino(), Path(path)
+    path = Path(path)
+    if path.suffix not in FILES:
+        raise ValueError(f"{path} is none of the files that ocrkit.quantize writes")
+    kinds, dtype = FILES[path.suffix], _dtype(precision)
+    backend = backend or next(iter(kinds))
+    if backend not in kinds:
+        raise ValueError(f"{path} is run by the backend {' or '.join(kinds)}, not {backend!r}")
+    if dtype is not torch.float32 and backend != "openvino":
+        raise ValueError(f"{path} computes in its own precision; leave out {precision!r}")
+    run, facts = kinds[backend](path, dtype)
+    if facts is None:
+        raise CheckpointError(
+            f"{path} does not say which alphabet it reads; take one that ocrkit.quantize wrote"
+        )
+    said = json.loads(facts)
+    return run, Alphabet(said["alphabet"]), Preprocessing(**said["preprocessing"])
+
+
+def _openvino_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
+    ov = import_openvino()
     try:
         ir = ov.Core().read_model(path)
     except RuntimeError as error:
@@ -54,13 +85,98 @@ def load_openvino(
             f"{path} cannot be read: {str(error).strip().splitlines()[-1]}; it takes an .xml and, "
             "beside it, the .bin written with it: run notebook 05_openvino to make both"
         ) from error
-    if not ir.has_rt_info(RT_INFO):
+    facts = ir.get_rt_info(FACTS).astype(str) if ir.has_rt_info(FACTS) else None
+    return _compiled(ir, dtype), facts
+
+
+def _onnx_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPartError(
+            f"ONNX files need ONNX Runtime ({error}); install it with `pip install onnxruntime`"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no base of their own
         raise CheckpointError(
-            f"{path} does not say which alphabet it reads; take one that ocrkit's to_openvino wrote"
+            f"{path} cannot be read: {error}; run notebook 05_openvino to make it"
+        ) from error
+    name = session.get_inputs()[0].name
+    facts = session.get_modelmeta().custom_metadata_map.get(FACTS)
+    return lambda images: session.run(None, {name: images})[0], facts
+
+
+def _pt2_file(path: Path, dtype: torch.dtype, compiled: bool = False) -> tuple[Backend, str | None]:
+    extra = {FACTS: ""}
+    try:
+        with quiet():
+            # It registers the quantised operators, without which the file says nothing to torch.
+            import torch.ao.quantization.quantize_pt2e  # noqa: F401
+
+            program = torch.export.load(path, extra_files=extra).module()
+    except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
+        raise CheckpointError(
+            f"{path} cannot be read: {error}; run notebook 04_neural_compressor to make it"
+        ) from error
+    run = _inductor(program) if compiled else _runner(program, dtype)
+    return run, extra[FACTS] or None
+
+
+def _inductor(program: nn.Module) -> Backend:
+    if not shutil.which(os.environ.get("CXX", "g++")):
+        raise MissingPartError(
+            "torch.compile needs a C++ compiler; install one (`apt-get install g++`), or take the "
+            "backend 'pytorch', which computes the same in floating point"
         )
-    facts = json.loads(ir.get_rt_info(RT_INFO).astype(str))
-    alphabet, preprocessing = Alphabet(facts["alphabet"]), Preprocessing(**facts["preprocessing"])
-    return _compiled(ir, _dtype(precision)), alphabet, preprocessing
+    from torch._dynamo import config as dynamo
+    from torch._inductor import config as inductor
+
+    # Each shape by itself: of torch 2.8's INT8 convolutions those for any shape go wrong.
+    compiled = torch.compile(program, dynamic=False)
+    known: set[tuple[int, ...]] = set()
+
+    @contextmanager
+    def first() -> Iterator[None]:
+        # Only where the weights are frozen does it fuse the rounding into INT8 operators.
+        with quiet(), inductor.patch(freezing=True), dynamo.patch(recompile_limit=256):
+            yield
+
+    def run(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad(), nullcontext() if images.shape in known else first():
+            logits = compiled(torch.from_numpy(images))
+        known.add(images.shape)
+        return logits.numpy()
+
+    return run
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the progress bars, log lines and warnings of packages that cannot be told to stop."""
+    before, console = logging.root.manager.disable, get_console()
+    logging.disable(logging.WARNING)
+    # In a notebook NNCF's bars are displayed, not printed.
+    jupyter, console.is_jupyter = console.is_jupyter, False
+    # What IPEX says in C++ as it is loaded goes past Python, straight to the file descriptor.
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with (
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(StringIO()),
+            warnings.catch_warnings(),
+        ):
+            os.dup2(nowhere.fileno(), 2)
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        console.is_jupyter = jupyter
+        logging.disable(before)
 
 
 def _dtype(precision: str) -> torch.dtype:
@@ -155,4 +271,10 @@ BACKENDS: dict[str, Callable[[CRNN, torch.dtype], Backend]] = {
     "pytorch": _pytorch,
     "ipex": _ipex,
     "openvino": _openvino,
+}
+# How a file is run, by its suffix; the first is the usual way.
+FILES: dict[str, dict[str, Callable[[Path, torch.dtype], tuple[Backend, str | None]]]] = {
+    ".xml": {"openvino": _openvino_file},
+    ".onnx": {"onnxruntime": _onnx_file},
+    ".pt2": {"pytorch": _pt2_file, "inductor": partial(_pt2_file, compiled=True)},
 }

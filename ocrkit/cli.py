@@ -1,22 +1,21 @@
-"""The command line: `ocrkit read`, `recognize`, `doctor`, `samples` and `pretrain`.
+"""The command line: `ocrkit read`, `recognize`, `doctor` and `pretrain`.
 
 What takes long to import is imported by the command that needs it.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from tqdm import tqdm
 
 from ocrkit.detect import DetectorName
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ocrkit.document import Document
+
+T = TypeVar("T")
 
 OUTPUT = Path("output/read")
 SHOWN = 12  # documents whose text is printed unasked
@@ -66,6 +67,9 @@ def read(
     ] = False,
     detector: Annotated[DetectorName, typer.Option(help="What finds the text.")] = "lines",
     recognizer: RecognizerOption = "ocrkit-fast",
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Lines read with less are left out.")
+    ] = 0.6,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files read at a time.")] = 1,
     show: Annotated[
         bool | None,
@@ -91,23 +95,23 @@ def read(
         table = Table("file", "pages", "lines", "confidence", "seconds")
         from ocrkit.pipeline import read_documents
 
-        session.expect(len(sources))
-        results = read_documents(sources, detector, recognizer, jobs)
-        for stem, result in zip(stems, results, strict=True):
-            if result.document is None:
-                session.fail(result.error or f"{result.source}: cannot be read")
-            else:
+        results = read_documents(sources, detector, recognizer, jobs, min_confidence)
+        for stem, result in session.bar(zip(stems, results, strict=True), len(sources)):
+            with session.failing():
+                if result.document is None:
+                    raise OcrkitError(result.error)
                 table.add_row(*_summary(result.document))
                 if not written:
                     session.say(result.document.text)
-                elif len(sources) <= SHOWN if show is None else show:
+                    continue
+                if len(sources) <= SHOWN if show is None else show:
                     session.say(_shown(result.document))
-                if written:
-                    with session.failing():
-                        _write(result.document, stem, kinds, overlay)
-            session.advance()
+                _write(result.document, stem, kinds, overlay)
         if written:
-            session.close(table, f"{table.row_count} read, results in {folder}")
+            if table.row_count:
+                Console(stderr=True).print(table)
+            failed = f", {session.failures} failed" if session.failures else ""
+            typer.echo(f"{table.row_count} read{failed}, results in {folder}", err=True)
 
 
 @app.command()
@@ -126,10 +130,10 @@ def recognize(
         from ocrkit.recognize import Recognizer
 
         reader = Recognizer.load(recognizer)
-        session.expect(len(sources))
-        for crops in _chunks(_crops(sources, session)):
-            readings = reader([crop for _, crop in crops])
-            for (source, _), reading in zip(crops, readings, strict=True):
+        crops = _crops(sources, session)
+        while chunk := list(islice(crops, CHUNK)):
+            readings = reader([crop for _, crop in chunk])
+            for (source, _), reading in zip(chunk, readings, strict=True):
                 session.say(f"{source}\t{reading.confidence:.3f}\t{reading.text}")
 
 
@@ -144,20 +148,6 @@ def doctor() -> None:
     report = examine()
     typer.echo(str(report))
     raise typer.Exit(0 if report.ok else FAILED)
-
-
-@app.command()
-def samples(
-    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("data/samples"),
-    seed: Annotated[int, typer.Option(help="Another seed gives other wear and stains.")] = 0,
-) -> None:
-    """Render the sample documents, each with its text beside it."""
-    with _session() as session:
-        _make(folder)
-        from ocrkit.synth.samples import write_samples
-
-        for path in write_samples(folder, seed):
-            session.say(str(path))
 
 
 @app.command()
@@ -195,20 +185,28 @@ def pretrain(
 class _Session:
     """What a command says while it runs: results on standard output, all else on standard error."""
 
-    def __init__(self) -> None:
-        self.failures = 0
-        self.errors = Console(stderr=True)
-        self.bar = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("files"),
-            TimeRemainingColumn(),
-            console=self.errors,
-            transient=True,
-            disable=not self.errors.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+    failures = 0
+
+    def bar(self, items: Iterable[T], total: int) -> Iterable[T]:
+        """The items, with a bar of files where standard error is a terminal."""
+        return tqdm(items, total=total, unit=" files", leave=False, disable=None)
+
+    def say(self, text: str) -> None:
+        with tqdm.external_write_mode():  # or the bar and the text would mix
+            typer.echo(text)
+
+    def fail(self, message: str) -> None:
+        self.failures += 1
+        with tqdm.external_write_mode():
+            typer.secho(message, fg="red", err=True)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What goes wrong within is a failure, but not the end."""
+        try:
+            yield
+        except OcrkitError as error:
+            self.fail(str(error))
 
     def find(self, paths: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
         """The images at the paths, each once; none that a folder named holds within `leave_out`."""
@@ -225,40 +223,6 @@ class _Session:
                 found.update(dict.fromkeys(images))
         return list(found)
 
-    def expect(self, total: int) -> None:
-        self.bar.add_task("", total=total)
-        self.bar.start()
-
-    def advance(self) -> None:
-        self.bar.advance(self.bar.task_ids[0])
-
-    def say(self, text: str) -> None:
-        if self.errors.is_terminal and sys.stdout.isatty():  # or the bar and the text would mix
-            self.errors.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
-        else:
-            typer.echo(text)
-
-    def fail(self, message: str) -> None:
-        self.failures += 1
-        self.errors.print(
-            message, style="red", markup=False, highlight=False, emoji=False, soft_wrap=True
-        )
-
-    @contextmanager
-    def failing(self) -> Iterator[None]:
-        """What goes wrong within is a failure, but not the end."""
-        try:
-            yield
-        except OcrkitError as error:
-            self.fail(str(error))
-
-    def close(self, table: Table, message: str) -> None:
-        self.bar.stop()
-        if table.row_count:
-            self.errors.print(table)
-        failed = f", {self.failures} failed" if self.failures else ""
-        self.errors.print(message + failed, markup=False, highlight=False, soft_wrap=True)
-
 
 @contextmanager
 def _session() -> Iterator[_Session]:
@@ -271,10 +235,8 @@ def _session() -> Iterator[_Session]:
         wrong = isinstance(error, CheckpointError | MissingPartError)
         raise typer.Exit(USAGE if wrong else FAILED) from error
     except KeyboardInterrupt as error:
-        session.errors.print("stopped; what has been written is whole", style="red")
+        session.fail("stopped; what has been written is whole")
         raise typer.Exit(INTERRUPTED) from error
-    finally:
-        session.bar.stop()
     if session.failures:
         raise typer.Exit(FAILED)
 
@@ -326,13 +288,11 @@ def _shown(document: Document) -> str:
 
 def _summary(document: Document) -> tuple[str, ...]:
     pages = document.pages
-    characters = sum(len(page.text) for page in pages)
-    confidence = sum(page.confidence * len(page.text) for page in pages) / max(1, characters)
     return (
         document.source,
         str(len(pages)),
         str(sum(len(page.lines) for page in pages)),
-        f"{confidence:.0%}" if characters else "-",
+        f"{document.confidence:.0%}" if document.text.strip() else "-",
         f"{sum(sum(page.seconds.values()) for page in pages):.2f}",
     )
 
@@ -340,15 +300,7 @@ def _summary(document: Document) -> tuple[str, ...]:
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:
     from ocrkit.image import load_pages
 
-    for source in sources:
+    for source in session.bar(sources, len(sources)):
         with session.failing():
             for crop in load_pages(source):
                 yield source, crop
-        session.advance()
-
-
-def _chunks(
-    crops: Iterator[tuple[Path, np.ndarray]],
-) -> Iterator[list[tuple[Path, np.ndarray]]]:
-    while chunk := list(islice(crops, CHUNK)):
-        yield chunk

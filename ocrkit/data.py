@@ -20,6 +20,7 @@ from ocrkit.alphabet import Alphabet
 from ocrkit.errors import OcrkitError
 from ocrkit.image import Preprocessing, fit
 from ocrkit.synth.lines import Crop, LineGenerator
+from ocrkit.synth.words import reference_words
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,27 @@ class Batch:
     targets: Tensor
     lengths: Tensor
     texts: tuple[str, ...]
+
+
+def reference_data(
+    folder: str | Path, quick: bool = False, seed: int = 0, progress: bool = True
+) -> dict[str, list[Sample]]:
+    """The tutorial's data set, made in `folder` where it is not there yet, in its five parts.
+
+    "train", "validation" and "calibration" share the reference kit's 3,256 images for training
+    (85, 10 and 5 %); "test" is its 100, "test1000" 1,000 more of the kind. `quick` makes fewer
+    images, 600 and 100 and 200, in a folder of their own.
+    """
+    folder = Path(folder)
+    if quick:
+        folder = folder.with_name(f"{folder.name}-quick")
+        reference_words(folder, train=600, extra_test=200, seed=seed, progress=progress)
+    else:
+        reference_words(folder, seed=seed, progress=progress)
+    shares = {"train": 0.85, "validation": 0.10, "calibration": 0.05}
+    parts = split(read_manifest(folder / "train.txt"), shares, seed)
+    tests = {name: read_manifest(folder / f"{name}.txt") for name in ("test", "test1000")}
+    return parts | tests
 
 
 def steps_needed(label: Sequence[int]) -> int:

@@ -1,21 +1,21 @@
 """What this machine has for the kit, what is missing or broken, and the remedy for each.
 
-Nothing heavy is imported: versions come from the packages' metadata, and weights are checked by
-their headers, so the answer takes well under a second.
+Nothing heavy is imported: versions come from the packages' metadata, so the answer takes well under
+a second.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import os
 import platform
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -91,64 +91,52 @@ class Report:
         return all(row.state != "broken" for row in self.rows)
 
     def __str__(self) -> str:
-        width = max(len(row.what) for row in self.rows)
         return "\n".join(
-            f"{row.state:8}  {row.what:{width}}  {row.found}  {row.remedy}".rstrip()
-            for row in self.rows
+            f"{row.state:8}  {row.what:27}  {row.found}  {row.remedy}".rstrip() for row in self.rows
         )
 
     def _repr_html_(self) -> str:
-        head = "<tr><th></th><th>what</th><th>found</th><th>remedy</th></tr>"
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(text)}</td>"
-                for text in (row.state, row.what, row.found, row.remedy)
-            )
-            + "</tr>"
-            for row in self.rows
-        )
-        return f"<table>{head}{body}</table>"
+        table = [("", "what", "found", "remedy")]
+        table += [(row.state, row.what, row.found, row.remedy) for row in self.rows]
+        cell = "<td style='text-align:left'>"
+        lines = (cell + cell.join(map(html.escape, texts)) for texts in table)
+        return f"<table><tr>{'<tr>'.join(lines)}</table>"
 
 
 def doctor() -> Report:
     """Examine this machine and this installation; takes well under a second and changes nothing."""
     return Report(
         (
-            python_row(sys.version_info[:3]),
+            Row("Python", platform.python_version()),
             *package_rows(),
             *cpu_rows(*_cpu()),
             *machine_rows(),
             compiler_row(os.environ.get("CXX", "g++")),
             *weights_rows(WEIGHTS),
             craft_row(),
-            widgets_row(_labextension_folders()),
+            widgets_row(),
             tesseract_row(),
         )
     )
 
 
-def python_row(version: tuple[int, int, int]) -> Row:
-    found = ".".join(map(str, version))
-    if version >= (3, 11):
-        return Row("Python", found)
-    return Row("Python", found, "broken", "needs 3.11 or newer: make demo PYTHON=python3.11")
+def machine() -> str:
+    """The processor, to stand beside every timing: its name, cores, and what counts for speed."""
+    name, flags = _cpu()
+    found = [feature for feature, (wanted, _) in FEATURES.items() if flags & set(wanted)]
+    return f"{name}, {os.cpu_count()} cores, {' '.join(found) or 'no AVX2'}"
 
 
 def package_rows() -> Iterator[Row]:
     for name in NEEDED:
-        found = version_of(name)
-        if found:
-            yield Row(name, found)
-        else:
-            yield Row(name, "not found", "broken", INSTALL.format(name))
+        yield _found(name, version_of(name), "broken", INSTALL.format(name))
     for name, use in OPTIONAL.items():
-        found = version_of(name)
-        if found:
-            yield Row(name, found)
-        else:
-            yield Row(name, "not found", "optional", f"for {use}: {INSTALL.format(name)}")
+        yield _found(name, version_of(name), "optional", f"for {use}: {INSTALL.format(name)}")
     yield ipex_row(version_of("intel-extension-for-pytorch"), version_of("torch"))
+
+
+def _found(what: str, found: str | None, otherwise: State, remedy: str) -> Row:
+    return Row(what, found) if found else Row(what, "not found", otherwise, remedy)
 
 
 def ipex_row(ipex: str | None, torch: str | None) -> Row:
@@ -165,17 +153,15 @@ def ipex_row(ipex: str | None, torch: str | None) -> Row:
 
 
 def cpu_rows(model: str, flags: Collection[str]) -> Iterator[Row]:
-    yield Row("CPU", model or "unknown")
+    yield Row("CPU", model or platform.processor() or "unknown")
     if not flags:
-        yield Row("CPU features", "unknown", "optional", INSTALL.format("py-cpuinfo"))
+        remedy = "what is slower without them cannot be told on this system"
+        yield Row("CPU features", "unknown", "optional", remedy)
         return
     for name, (any_of, use) in FEATURES.items():
-        present = [flag for flag in any_of if flag in flags]
-        if present:
-            yield Row(name, ", ".join(present))
-        else:
-            remedy = f"a property of the CPU, good for {use}; the rest works without"
-            yield Row(name, "no", "optional", remedy)
+        present = ", ".join(flag for flag in any_of if flag in flags)
+        remedy = f"a property of the CPU, good for {use}; the rest works without"
+        yield _found(name, present, "optional", remedy)
 
 
 def machine_rows() -> Iterator[Row]:
@@ -187,93 +173,82 @@ def machine_rows() -> Iterator[Row]:
     yield Row("cores", f"{psutil.cpu_count(logical=False) or '?'} physical, {usable} usable here")
     memory = psutil.virtual_memory()
     found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
-    if memory.available >= 2 * 2**30:
-        yield Row("memory", found)
-    else:
-        remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
-        yield Row("memory", found, "optional", remedy)
-    free = psutil.disk_usage(str(Path.cwd())).free / 2**30
-    if free >= 1:
-        yield Row("disk", f"{free:.1f} GiB free here")
-    else:
-        remedy = "make room, or name another disk with -o DIR"
-        yield Row("disk", f"{free:.1f} GiB free here", "broken", remedy)
+    remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
+    scarce = memory.available < 2 * 2**30
+    yield Row("memory", found, "optional", remedy) if scarce else Row("memory", found)
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    found, remedy = f"{free:.1f} GiB free here", "make room, or name another disk with -o DIR"
+    yield Row("disk", found, "broken", remedy) if free < 1 else Row("disk", found)
 
 
 def compiler_row(name: str) -> Row:
     version = _first_line(*name.split(), "-dumpversion")
-    if version:
-        return Row("C++ compiler", f"{name} {version}")
     remedy = "torch.compile needs one: sudo apt-get install g++ (Fedora: sudo dnf install gcc-c++)"
-    return Row("C++ compiler", f"{name} not found", "broken", remedy)
+    return _found("C++ compiler", version and f"{name} {version}", "broken", remedy)
 
 
 def weights_rows(folder: Path) -> Iterator[Row]:
     """One row for each weights file, with its size and the beginning of its SHA-256."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        return  # package_rows has said so
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         remedy = "git checkout -- ocrkit/weights, or make your own: ocrkit pretrain"
         yield Row("weights", f"none in {folder}", "broken", remedy)
     for file in files:
-        what = f"weights {file.stem}"
+        what, remedy = f"weights {file.stem}", f"get the file again: git checkout -- {file}"
         try:
-            found = f"{file.stat().st_size / 1e6:.1f} MB, SHA-256 {_sha256(file)[:12]}"
-            whole = file.stat().st_size == _size_by_header(file)
+            data = file.read_bytes()
+            found = f"{len(data) / 1e6:.1f} MB, SHA-256 {sha256(data).hexdigest()[:12]}"
+            with safe_open(file, "numpy"):
+                yield Row(what, found)
         except OSError as error:
             yield Row(what, f"cannot be read: {error.strerror}", "broken", f"chmod a+r {file}")
-            continue
-        if whole:
-            yield Row(what, found)
-        else:
-            remedy = f"get the file again: git checkout -- {file}"
+        except SafetensorError:
             yield Row(what, f"{found}, damaged or cut short", "broken", remedy)
 
 
 def craft_row() -> Row:
     # The path and its variables are EasyOCR's own.
     variables = (os.environ.get(name) for name in ("EASYOCR_MODULE_PATH", "MODULE_PATH"))
-    home = Path(next(filter(None, variables), "~/.EasyOCR")).expanduser()
-    file = home / "model" / "craft_mlt_25k.pth"
-    if file.is_file():
-        return Row("CRAFT weights", f"{file.stat().st_size / 1e6:.1f} MB in {file.parent}")
-    remedy = f"only for --detector craft, which fetches it or says how; it belongs in {file.parent}"
-    return Row("CRAFT weights", "not found", "optional", remedy)
+    folder = Path(next(filter(None, variables), "~/.EasyOCR"), "model")
+    file = folder.expanduser() / "craft_mlt_25k.pth"
+    found = f"{file.stat().st_size / 1e6:.1f} MB in {folder}" if file.is_file() else None
+    remedy = f"only for --detector craft, which fetches it or says how; it belongs in {folder}"
+    return _found("CRAFT weights", found, "optional", remedy)
 
 
-def widgets_row(labextension_folders: Sequence[Path]) -> Row:
+def widgets_row() -> Row:
     """Whether JupyterLab draws ipywidgets: three parts must be there and fit one another."""
     what = "JupyterLab widgets"
     found = {name: version_of(name) for name in ("ipywidgets", "jupyterlab_widgets", "jupyterlab")}
-    shown = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     missing = [name for name, version in found.items() if not version]
     if missing:
         remedy = f"for the controls in the notebooks: {INSTALL.format(' '.join(missing))}"
         return Row(what, f"no {', '.join(missing)}", "optional", remedy)
-    from packaging.specifiers import SpecifierSet  # JupyterLab brings it along
+    from jupyter_core.paths import jupyter_path  # JupyterLab brings both along
+    from packaging.requirements import Requirement
 
-    fitting = "pip install --force-reinstall ipywidgets jupyterlab_widgets"
-    wanted = _wanted_by_ipywidgets()
-    if not SpecifierSet(wanted).contains(found["jupyterlab_widgets"] or ""):
-        note = f"{shown}: ipywidgets wants jupyterlab_widgets {wanted}"
-        return Row(what, note, "broken", fitting)
-    manager = Path("@jupyter-widgets") / "jupyterlab-manager" / "package.json"
-    if not any((folder / manager).is_file() for folder in labextension_folders):
-        note = f"{shown}: the lab extension's files are missing"
-        return Row(what, note, "broken", f"{fitting}, then reload the page")
+    shown = ", ".join(f"{name} {version}" for name, version in found.items())
+    remedy = "pip install --force-reinstall ipywidgets jupyterlab_widgets, then reload the page"
+    for need in map(Requirement, requires("ipywidgets") or ()):
+        if need.name in found and not need.specifier.contains(found[need.name] or ""):
+            return Row(what, f"{shown}: ipywidgets wants {need}", "broken", remedy)
+    manager = "@jupyter-widgets/jupyterlab-manager/package.json"
+    if not any(Path(folder, manager).is_file() for folder in jupyter_path("labextensions")):
+        return Row(what, f"{shown}: the lab extension's files are missing", "broken", remedy)
     return Row(what, shown)
 
 
 def tesseract_row() -> Row:
-    found = _first_line("tesseract", "--version")
-    if found:
-        return Row("Tesseract", found.removeprefix("tesseract "))
+    found = _first_line("tesseract", "--version").removeprefix("tesseract ")
     remedy = "only for comparing readings: sudo apt-get install tesseract-ocr"
-    return Row("Tesseract", "not found", "optional", remedy)
+    return _found("Tesseract", found, "optional", remedy)
 
 
 def version_of(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
         return version(package)
     except PackageNotFoundError:
@@ -289,13 +264,8 @@ def parse_cpuinfo(text: str) -> tuple[str, frozenset[str]]:
 def _cpu() -> tuple[str, frozenset[str]]:
     try:
         return parse_cpuinfo(Path("/proc/cpuinfo").read_text())
-    except OSError:  # not Linux; py-cpuinfo knows the others, in a second or two
-        try:
-            from cpuinfo import get_cpu_info
-        except ImportError:
-            return platform.processor(), frozenset()
-        found = get_cpu_info()
-        return found.get("brand_raw", ""), frozenset(found.get("flags", ()))
+    except OSError:  # not Linux
+        return "", frozenset()
 
 
 def _first_line(*command: str) -> str:
@@ -304,39 +274,3 @@ def _first_line(*command: str) -> str:
         return ""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode else next(iter((done.stdout + done.stderr).splitlines()), "")
-
-
-def _sha256(file: Path) -> str:
-    from hashlib import file_digest
-
-    with file.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
-
-
-def _size_by_header(file: Path) -> int:
-    """Size a safetensors file must have by its own header, or -1 where there is no such header."""
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        try:
-            header = json.loads(stream.read(min(length, 100_000_000)))
-            ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-        except (ValueError, AttributeError, KeyError, TypeError):
-            return -1
-    return 8 + length + max(ends, default=0)
-
-
-def _labextension_folders() -> list[Path]:
-    try:
-        from jupyter_core.paths import jupyter_path
-    except ImportError:
-        return []
-    return [Path(folder) for folder in jupyter_path("labextensions")]
-
-
-def _wanted_by_ipywidgets() -> str:
-    """The versions of jupyterlab_widgets that the installed ipywidgets asks for, as "~=3.0.15"."""
-    from importlib.metadata import requires
-
-    name = re.compile(r"jupyterlab[_-]widgets", re.IGNORECASE)
-    wanted = (name.sub("", line) for line in requires("ipywidgets") or () if name.match(line))
-    return next(wanted, "").split(";")[0].strip(" ()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,6 @@ class Box:
     @property
     def area(self) -> float:
         return self.width * self.height
-
-    def union(self, other: Box) -> Box:
-        """The smallest box that holds both."""
-        return Box(
-            min(self.x0, other.x0),
-            min(self.y0, other.y0),
-            max(self.x1, other.x1),
-            max(self.y1, other.y1),
-        )
 
     def iou(self, other: Box) -> float:
         """Shared area over joint area, 0 to 1; 0 where neither box has an area."""
@@ -104,10 +95,7 @@ class Page:
     @property
     def confidence(self) -> float:
         """Mean confidence, lines weighted by their characters; 0 for a page without text."""
-        characters = sum(len(line.text) for line in self.lines)
-        if not characters:
-            return 0.0
-        return sum(line.confidence * len(line.text) for line in self.lines) / characters
+        return _mean_confidence(self.lines)
 
 
 @dataclass(frozen=True)
@@ -121,6 +109,11 @@ class Document:
     def text(self) -> str:
         """The pages' texts, a form feed between them."""
         return "\f".join(page.text for page in self.pages)
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence, lines weighted by their characters; 0 for a document without text."""
+        return _mean_confidence([line for page in self.pages for line in page.lines])
 
     def save(self, path: str | Path) -> Path:
         """Write the document in the format that the path's suffix names; see `ocrkit.export`."""
@@ -136,6 +129,11 @@ class Document:
     def from_dict(cls, data: Mapping[str, Any]) -> Document:
         """The document that `to_dict` made `data` of."""
         return cls(data["source"], tuple(_page_from_dict(page) for page in data["pages"]))
+
+
+def _mean_confidence(lines: Sequence[Line]) -> float:
+    characters = sum(len(line.text) for line in lines)
+    return sum(line.confidence * len(line.text) for line in lines) / max(characters, 1)
 
 
 # float() and int() below: what detectors and models return are numpy numbers, which JSON refuses.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -34,7 +34,6 @@ _SIGNATURES: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"II+\x00", TiffImageFile),
     (b"MM\x00+", TiffImageFile),
 )
-_EXIF_ORIENTATION = 0x0112
 _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 
@@ -68,85 +67,62 @@ def load_pages(path: str | Path) -> Iterator[np.ndarray]:
     except OSError as error:
         raise ImageError(f"{path}: {_reason(error)}") from error
     with file:
-        with _damage_named(path):
-            image = _open(file, path)
-        for number in itertools.count():
-            with _damage_named(path):
-                if number and not _is_at(image, number):
-                    return
-                page = None if number and _is_reduced_copy(image) else _decode(image, path)
-            if page is not None:
-                yield page
+        try:
+            yield from _pages(file)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
+        except Exception as error:  # Pillow meets damage with many kinds of error
+            raise ImageError(f"{path}: damaged or cut short: {_reason(error)}") from error
 
 
-@contextmanager
-def _damage_named(path: str | Path) -> Iterator[None]:
-    """Turn what is raised into ImageError: Pillow meets damage with many kinds of error."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except Exception as error:
-        raise ImageError(f"{path}: damaged or cut short: {_reason(error)}") from error
+def _pages(file: IO[bytes]) -> Iterator[np.ndarray]:
+    image = _open(file)
+    yield _decode(image)
+    if isinstance(image, TiffImageFile):
+        for number in itertools.count(1):
+            try:
+                image.seek(number)
+            except EOFError:
+                return
+            if not image.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & _TIFF_REDUCED:
+                yield _decode(image)
 
 
-def _open(file: IO[bytes], path: str | Path) -> ImageFile.ImageFile:
+def _open(file: IO[bytes]) -> ImageFile.ImageFile:
     # Image.open has a limit of its own in a global that belongs to the whole process. The formats'
     # own classes read the header alone, and leave the question of size to _decode.
     head = file.read(8)
     file.seek(0)
     if not head:
-        raise ImageError(f"{path}: the file is empty")
+        raise ImageError("the file is empty")
     for signature, reader in _SIGNATURES:
         if head.startswith(signature):
             try:
                 return reader(file)
             except SyntaxError as error:  # Pillow's for a header that it can make no image of
                 raise ImageError(
-                    f"{path}: the header is damaged, or the image has no pixels: {_reason(error)}"
+                    f"the header is damaged, or the image has no pixels: {_reason(error)}"
                 ) from error
-    raise ImageError(f"{path}: not a PNG, JPEG or TIFF image, whatever its name says")
+    raise ImageError("not a PNG, JPEG or TIFF image, whatever its name says")
 
 
-def _is_at(image: ImageFile.ImageFile, number: int) -> bool:
-    """Go to a further page, counted from 0; whether there is one."""
-    if not isinstance(image, TiffImageFile):
-        return False
-    try:
-        image.seek(number)
-    except EOFError:
-        return False
-    return True
-
-
-def _is_reduced_copy(image: ImageFile.ImageFile) -> bool:
-    return isinstance(image, TiffImageFile) and bool(
-        image.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & _TIFF_REDUCED
-    )
-
-
-def _decode(image: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
+def _decode(image: ImageFile.ImageFile) -> np.ndarray:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS // 1_000_000} "
-            "megapixels that are read; scale it down or cut it up"
+            f"{width} x {height} pixels are more than the {MAX_PIXELS // 1_000_000} megapixels "
+            "that are read; scale it down or cut it up"
         )
     if min(width, height) < 2:
-        raise ImageError(f"{path}: {width} x {height} pixels are too few to hold text")
+        raise ImageError(f"{width} x {height} pixels are too few to hold text")
     if isinstance(image, TiffImageFile):
         # Where there is no memory for the pixels yet, Pillow asks its own global limit again.
         image.im = Image.core.new(image.mode, image._tile_size)
     image.load()
-    return _turned(_grey(image), _orientation(image))
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    # Pillow turns a TIFF itself while loading, and then no longer reports an orientation.
-    try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # the pixels are whole, and most scans are upright
-        return 1
+    # A rotation that makes no sense is passed over: the pixels are whole, most scans are upright.
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    return _grey(image)
 
 
 def _grey(image: ImageFile.ImageFile) -> np.ndarray:
@@ -162,25 +138,11 @@ def _grey(image: ImageFile.ImageFile) -> np.ndarray:
         return np.rint(deep * 255).astype(np.uint8)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        return _over_white(np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A")))
+        ink, alpha = 255 - np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
+        return 255 - cv2.multiply(ink, alpha, scale=1 / 255)
     if image.mode == "LAB":
         return np.array(image.getchannel("L"))
     return np.array(image.convert("L"))
-
-
-def _over_white(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    return 255 - cv2.multiply(255 - grey, alpha, scale=1 / 255)
-
-
-def _turned(page: np.ndarray, orientation: int) -> np.ndarray:
-    """The page upright; the orientations are those of the EXIF standard, 1 = as it is."""
-    if orientation in (5, 6, 7, 8):
-        page = page.T
-    if orientation in (3, 4, 7, 8):
-        page = page[::-1]
-    if orientation in (2, 3, 6, 7):
-        page = page[:, ::-1]
-    return np.ascontiguousarray(page)
 
 
 def _reason(error: Exception) -> str:
@@ -199,52 +161,29 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        if not os.path.isdir(path):  # unlike Path's, these answer where looking is not allowed
-            if not os.path.exists(path):
-                raise ImageError(f"{path}: no such file or folder")
+        if os.path.isdir(path):  # unlike Path's, these answer where looking is not allowed
+            found.update(dict.fromkeys(sorted(_images_below(path))))
+        elif os.path.exists(path):
             found[path] = None
-            continue
-        try:
-            os.scandir(path).close()
-        except OSError as error:
-            raise ImageError(f"{path}: the folder cannot be read: {_reason(error)}") from error
-        found.update(dict.fromkeys(sorted(_images_below(path))))
+        else:
+            raise ImageError(f"{path}: no such file or folder")
     return list(found)
 
 
-def _images_below(folder: Path) -> list[Path]:
-    unreadable: list[Path] = []
-    images: list[Path] = []
-    for base, folders, files in os.walk(
-        folder, onerror=lambda error: unreadable.append(Path(error.filename))
-    ):
+def _images_below(folder: Path) -> Iterator[Path]:
+    unreadable: list[OSError] = []
+    for base, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        images += [
-            Path(base, name)
-            for name in files
-            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-        ]
-    return images + unreadable
+        for name in files:
+            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
+                yield Path(base, name)
+    for error in unreadable:
+        if Path(error.filename) == folder:
+            raise ImageError(f"{folder}: the folder cannot be read: {_reason(error)}") from error
+        yield Path(error.filename)
 
 
-# --- arrays -> crops ----------------------------------------------------------------------------
-
-
-def to_grey(array: np.ndarray) -> np.ndarray:
-    """Grey (H, W) of a uint8 array: (H, W) as it is, (H, W, 3) RGB, (H, W, 4) RGBA over white.
-
-    Raises ValueError for another shape or type.
-    """
-    if array.dtype != np.uint8:
-        raise ValueError(f"pixels must be uint8 from 0 to 255, not {array.dtype}")
-    if array.ndim == 2:
-        return array
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise ValueError(f"an image is (H, W), (H, W, 3) or (H, W, 4), not {array.shape}")
-    if array.size == 0:
-        return np.zeros(array.shape[:2], np.uint8)
-    grey = cv2.cvtColor(np.ascontiguousarray(array[:, :, :3]), cv2.COLOR_RGB2GRAY)
-    return _over_white(grey, np.ascontiguousarray(array[:, :, 3])) if array.shape[2] == 4 else grey
+# --- pages -> crops -----------------------------------------------------------------------------
 
 
 def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
@@ -382,7 +321,15 @@ def _text_rows(density: np.ndarray) -> tuple[int, int]:
 
 def fitted_width(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
     """Widths of the text and of the whole strip that `fit` makes of a grey crop (H, W)."""
-    return _widths(_shown(crop, prep).shape, prep)
+    crop = tighten(crop) if prep.trim else crop
+    return _widths(crop, prep)
+
+
+def _widths(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
+    height, width = crop.shape
+    content = round(width * prep.height / height) if height else 0
+    content = min(max(content, prep.min_width), prep.max_width)
+    return content, -(-content // prep.bucket) * prep.bucket
 
 
 def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
@@ -391,8 +338,8 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
     Rows, height and aspect are fitted, light and dark normalised, blank paper added on the right.
     Any size is answered; a crop without pixels is a blank strip.
     """
-    crop = _shown(crop, prep)
-    content, padded = _widths(crop.shape, prep)
+    crop = tighten(crop) if prep.trim else crop
+    content, padded = _widths(crop, prep)
     strip = np.full((1, prep.height, padded), prep.paper, np.float32)
     if crop.size:
         shrinks = crop.shape[0] >= prep.height
@@ -403,17 +350,6 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
         )
         strip[0, :, :content] = cv2.LUT(resized, _levels(resized, prep))
     return strip
-
-
-def _shown(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
-    return tighten(crop) if prep.trim else crop
-
-
-def _widths(shape: tuple[int, ...], prep: Preprocessing) -> tuple[int, int]:
-    height, width = shape
-    content = round(width * prep.height / height) if height else 0
-    content = min(max(content, prep.min_width), prep.max_width)
-    return content, -(-content // prep.bucket) * prep.bucket
 
 
 def _levels(strip: np.ndarray, prep: Preprocessing) -> np.ndarray:

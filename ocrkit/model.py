@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 
 WEIGHTS = Path(__file__).parent / "weights"
+SUFFIXES = (".safetensors", ".xml")  # a checkpoint, and a model that OpenVINO alone runs
 FORMAT = "ocrkit-checkpoint-1"
 
 
@@ -215,16 +218,67 @@ def weights_path(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    own = WEIGHTS / f"{name_or_path}.safetensors"
-    if own.is_file():
-        return own
+    for suffix in SUFFIXES:
+        own = WEIGHTS / f"{name_or_path}{suffix}"
+        if own.is_file():
+            return own
     if path.suffix or len(path.parts) > 1:
         raise CheckpointError(f"{path} not found: run notebook 02_train or `ocrkit pretrain` first")
-    names = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none yet"
+    names = ", ".join(sorted(p.stem for p in WEIGHTS.iterdir() if p.suffix in SUFFIXES))
     raise CheckpointError(
-        f"no weights are called {str(name_or_path)!r}; the kit has: {names}. "
-        "Give one of these names or the path of a .safetensors file"
+        f"no weights are called {str(name_or_path)!r}; the kit has: {names or 'none yet'}. "
+        "Give one of these names or the path of a .safetensors or .xml file"
     )
+
+
+def first_weights(*names_or_paths: str | Path) -> Path:
+    """The first of several checkpoints that is there; raises CheckpointError where none is."""
+    for name_or_path in names_or_paths[:-1]:
+        try:
+            return weights_path(name_or_path)
+        except CheckpointError:
+            continue
+    return weights_path(names_or_paths[-1])
+
+
+def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
+    """What each layer makes of one strip (1, 1, 32, width): a row a layer, in their order.
+
+    Keys: layer (its name), kind, output (shape), parameters, multiply_adds (0 for a layer that
+    only adds, scales or compares). Raises ValueError for a width below 8.
+    """
+    if width < 8:
+        raise ValueError(f"a strip is at least 8 pixels wide, not {width}")
+    rows: list[dict[str, Any]] = []
+
+    def record(name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
+        output = output[0] if isinstance(layer, nn.LSTM) else output
+        # Every weight of these is multiplied once for each place (or step) of the output.
+        shape = output.shape[2:] if isinstance(layer, nn.Conv2d) else output.shape[:1]
+        weights = sum(p.numel() for n, p in layer.named_parameters() if n.startswith("weight"))
+        multiplies = isinstance(layer, nn.Conv2d | nn.Linear | nn.LSTM)
+        rows.append(
+            {
+                "layer": name,
+                "kind": type(layer).__name__,
+                "output": tuple(output.shape),
+                "parameters": sum(p.numel() for p in layer.parameters()),
+                "multiply_adds": weights * shape.numel() if multiplies else 0,
+            }
+        )
+
+    model = deepcopy(model).eval()
+    for name, layer in model.named_modules():
+        if not any(layer.children()) and not isinstance(layer, nn.Identity):
+            layer.register_forward_hook(partial(record, name))
+    with torch.inference_mode():
+        model(torch.zeros(1, 1, model.preprocessing.height, width))
+    return rows
+
+
+def multiply_adds(model: CRNN, width: int) -> dict[str, int]:
+    """Multiplications, each with its addition, by layer for one strip (1, 1, 32, width)."""
+    return {r["layer"]: r["multiply_adds"] for r in layer_table(model, width) if r["multiply_adds"]}
 
 
 def _load_exactly(model: CRNN, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -39,8 +39,10 @@ def overlay(
     draw = ImageDraw.Draw(picture)
     for line in page.lines:
         corners = [(x * scale, y * scale) for x, y in line.polygon]
+        # What is below the middle is rarely kept, and all that is kept would look green.
+        sure = max(0.0, 2 * line.confidence - 1)
         color = tuple(
-            round(bad + line.confidence * (good - bad))
+            round(bad + sure * (good - bad))
             for good, bad in zip(SURE, UNSURE, strict=True)
         )
         draw.polygon(corners, outline=color, width=2)

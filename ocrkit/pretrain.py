@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from tqdm import tqdm
 
 from ocrkit.alphabet import Alphabet
@@ -30,6 +29,7 @@ from ocrkit.image import Preprocessing
 from ocrkit.metrics import accuracy, cer
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.synth.lines import LineGenerator
+from ocrkit.train import ctc_loss, fast_bfloat16
 
 
 @dataclass(frozen=True)
@@ -207,15 +207,6 @@ class _Run:
         self.seconds = counters["seconds"]
 
 
-def ctc_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """CTC loss (Graves et al. 2006) a character, in float32 whatever the network computed in."""
-    steps, lines, _ = logits.shape
-    log_probs = functional.log_softmax(logits.float(), dim=-1)
-    full = torch.full((lines,), steps, dtype=torch.long)
-    targets = batch.targets.to(logits.device)
-    return functional.ctc_loss(log_probs, targets, full, batch.lengths, zero_infinity=True)
-
-
 def learning_rate(config: PretrainConfig, steps: int, share: float) -> float:
     """Linear warm-up over `config.warmup` steps, then half a cosine over the budget."""
     warm = min(1.0, (steps + 1) / config.warmup)
@@ -230,10 +221,3 @@ def held_out_batches(
     crops = (make(i) for i in range(config.held_out))
     batches: Iterator[Batch] = bucketed(crops, alphabet, preprocessing, config.columns)
     return list(islice(batches, config.held_out))
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 natively (elsewhere it is slower than float32)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

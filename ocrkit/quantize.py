@@ -1,4 +1,4 @@
-"""A trained CRNN for other runtimes: ONNX, and OpenVINO in 16 bits or INT8.
+"""A trained CRNN for other runtimes: Neural Compressor, ONNX, and OpenVINO in 16 bits or INT8.
 
 What is written says all that a checkpoint says: config, alphabet, preprocessing, provenance.
 """
@@ -6,13 +6,13 @@ What is written says all that a checkpoint says: config, alphabet, preprocessing
 from __future__ import annotations
 
 import json
-import logging
+import re
+import subprocess
+import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +20,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from ocrkit.backends import RT_INFO, import_openvino, to_ir
-from ocrkit.errors import MissingPartError
+from ocrkit.alphabet import Alphabet
+from ocrkit.backends import FACTS, Backend, import_openvino, quiet, to_ir
+from ocrkit.ctc import greedy_batch
+from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import Preprocessing, fit
 from ocrkit.model import CRNN
 from ocrkit.synth.lines import LineGenerator
+
+Labelled = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and the text that it shows
+
+# As the console script does; it may not be on the path.
+BENCHMARK_APP = "from openvino.tools.benchmark.main import main; raise SystemExit(main())"
+
+# What Neural Compressor's autotune tries, in this order: how it finds the range of activations (the
+# moving average of extremes, or the histogram that loses least), and what stays in FP32.
+SETTINGS: tuple[dict[str, str], ...] = (
+    {"act_algo": "minmax"},
+    {"act_algo": "kl"},
+    {"act_algo": "kl", "float": "Linear"},
+)
 
 
 def export_onnx(model: CRNN, path: str | Path) -> Path:
@@ -55,7 +70,7 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
             dynamic_axes={"images": {0: "N", 3: "W"}, "logits": {0: "T", 1: "N"}},
         )
     exported = onnx.load(partial)
-    onnx.helper.set_model_props(exported, {RT_INFO: _facts(model)})
+    onnx.helper.set_model_props(exported, {FACTS: _facts(model)})
     onnx.save(exported, partial)
     return partial.replace(path)
 
@@ -65,36 +80,157 @@ def to_openvino(
     path: str | Path,
     int8: bool = False,
     calibration: Iterable[np.ndarray] | None = None,
+    lstms: Collection[int] = (),
+    validation: Sequence[Labelled] | None = None,
+    tolerance: float = 0.01,
 ) -> Path:
     """Write the model as OpenVINO IR: `path`, an .xml, and a .bin beside it; weights in 16 bits.
 
     With `int8`, convolutions and linear layers get 8-bit weights and compute in INT8, their ranges
     taken from `calibration`, strips (N, 1, 32, W) float32; if None, from synthetic lines. LSTMs
-    stay as they are: OpenVINO's INT8 LSTM reads nothing right, though the same rounding does no
-    harm where it is computed in floating point.
+    stay as they are, but for those named in `lstms`, 0 or 1: OpenVINO's INT8 LSTM reads nothing
+    right, though the same rounding does no harm where it is computed in floating point.
+
+    With `validation`, what costs most of its lines is set back to floating point, one after the
+    other, until the share that is read exactly has fallen by no more than `tolerance` of itself. It
+    does not guard against `lstms`: NNCF judges the model before its weights are 8 bits, and such an
+    LSTM OpenVINO still computes in floating point.
 
     Raises ValueError if `path` is no .xml or there is nothing to calibrate with.
     """
     path = _prepared(path, ".xml")
     ov = import_openvino()
-    if calibration is None:
-        calibration = synthetic_strips(model.preprocessing)
-    strips = list(calibration) if int8 else []
-    if int8 and not strips:
-        raise ValueError("INT8 needs strips to calibrate with; none were given")
+    strips = _strips(model, calibration) if int8 else []
     ir = to_ir(model)
-    ir.set_rt_info(_facts(model), RT_INFO)
+    ir.set_rt_info(_facts(model), FACTS)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
         ov.save_model(ir, written)
         if int8:
             # Read again because only in the file the weights have 16 bits: what is not quantised
             # of a model in 32 bits is stored in 32.
-            ir = _quantized(ov.Core().read_model(written), strips)
+            half = ov.Core().read_model(written)
+            try:
+                ir = _quantized(half, strips, lstms, validation, tolerance, model.alphabet)
+            except ImportError as error:
+                raise MissingPartError(
+                    f"INT8 for OpenVINO needs NNCF ({error}); install it with `pip install nncf`"
+                ) from error
             written = Path(folder) / "int8.xml"
             ov.save_model(ir, written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))
         return written.replace(path)
+
+
+def to_neural_compressor(
+    model: CRNN,
+    path: str | Path,
+    calibration: Iterable[np.ndarray] | None = None,
+    validation: Sequence[Labelled] | None = None,
+    tolerance: float = 0.01,
+) -> Path:
+    """Write the model, quantised by Intel Neural Compressor's PT2E path, as PyTorch's own .pt2.
+
+    Convolutions and linear layers become INT8, LSTMs stay; the weights are kept in 32 bits and
+    rounded on loading, so the file is no smaller than an FP32 checkpoint. `load_file` runs it, for
+    any N and W. `calibration` as in `to_openvino`.
+
+    With `validation`, Neural Compressor's autotune tries SETTINGS until the share of lines read
+    exactly has fallen by no more than `tolerance` of itself, or takes the best of them; the file's
+    facts then have "trials": the share in FP32 first, then that of each setting tried.
+
+    Raises ValueError if `path` is no .pt2 or there is nothing to calibrate with, MissingPartError
+    where Neural Compressor cannot be used, as in a process that has imported IPEX.
+    """
+    path = _prepared(path, ".pt2")
+    strips = _strips(model, calibration)
+    if "intel_extension_for_pytorch" in sys.modules:
+        raise MissingPartError(
+            "Neural Compressor's PT2E path is closed where Intel Extension for PyTorch has been "
+            "imported; call it from a fresh process (in a notebook: restart the kernel)"
+        )
+    trials: list[float] = []
+
+    def calibrate(graph: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        for strip in strips:
+            graph(torch.from_numpy(strip))
+
+    def judge(graph: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        with torch.no_grad():
+            right = _right(
+                lambda images: graph(torch.from_numpy(images)).numpy(),
+                validation or (),
+                model.alphabet,
+            )
+        trials.append(sum(right) / len(right))
+        return trials[-1]
+
+    partial = path.with_suffix(".part.pt2")
+    with quiet(), torch.no_grad():
+        try:
+            from neural_compressor.torch import quantization as inc
+            from neural_compressor.torch.export import export
+        except ImportError as error:
+            raise MissingPartError(
+                f"INT8 by Neural Compressor needs it ({error}); install it with "
+                "`pip install neural-compressor neural-compressor-pt`"
+            ) from error
+        example = (torch.zeros(2, 1, 32, 64),)
+        shapes = {"x": {0: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
+        graph = export(deepcopy(model).eval().to("cpu"), example, dynamic_shapes=shapes)
+        configs = [_inc_config(inc, setting) for setting in SETTINGS]
+        if validation is None:
+            graph = inc.prepare(graph, configs[0])
+            calibrate(graph)
+            graph = inc.convert(graph)
+        else:
+            tuning = inc.TuningConfig(configs, tolerable_loss=tolerance, max_trials=len(configs))
+            graph = inc.autotune(graph, tuning, judge, run_fn=calibrate)
+        program = torch.export.export(graph, example, dynamic_shapes=shapes)
+        facts = _facts(model, trials=trials)
+        torch.export.save(program, partial, extra_files={FACTS: facts})
+    return partial.replace(path)
+
+
+def benchmark_app(
+    path: str | Path,
+    hint: str = "latency",
+    precision: str = "f32",
+    seconds: int = 5,
+    strips: Sequence[np.ndarray] = (),
+) -> dict[str, Any]:
+    """What OpenVINO's own benchmark_app says of an .xml or .onnx.
+
+    hint: "latency" or "throughput". precision: asked for where the model is in floating point,
+    "f32" or "bf16". strips: (1, 1, 32, W) each, read in turn; without any it is noise of
+    (1, 1, 32, 280), the reference kit's shape.
+
+    Keys: fps, median_ms (of one inference) and precision, that which OpenVINO then took. Raises
+    OcrkitError if benchmark_app fails.
+    """
+    name = import_openvino().Core().read_model(path).input(0).any_name
+    command = [sys.executable, "-c", BENCHMARK_APP, "-m", str(path)]
+    command += ["-d", "CPU", "-t", str(seconds), "-hint", hint, "-infer_precision", precision]
+    with TemporaryDirectory() as folder:
+        files = [f"{folder}/{i}.npy" for i in range(len(strips))]
+        for file, strip in zip(files, strips, strict=True):
+            np.save(file, strip)
+        command += ["-i", f"{name}:{','.join(files)}"] if files else ["-shape", "[1,1,32,280]"]
+        if files and hint == "latency":  # one at a time, as it measures a fixed shape by itself
+            command += ["-api", "async", "-nireq", "1"]
+        done = subprocess.run(command, capture_output=True, text=True)
+    found = {
+        key: re.search(pattern, done.stdout)
+        for key, pattern in {
+            "fps": r"Throughput: +([\d.]+)",
+            "median_ms": r"Median: +([\d.]+)",
+            "precision": r"INFERENCE_PRECISION_HINT: <Type: '(\w+)'",
+        }.items()
+    }
+    text = {key: match[1] for key, match in found.items() if match}
+    if done.returncode or len(text) < len(found):
+        raise OcrkitError(f"benchmark_app failed on {path}: {(done.stdout + done.stderr)[-500:]}")
+    return text | {key: float(text[key]) for key in ("fps", "median_ms")}
 
 
 def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator[np.ndarray]:
@@ -103,33 +239,67 @@ def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator
     return (fit(make(i).image, preprocessing)[None] for i in range(count))
 
 
-def _quantized(ir: Any, strips: list[np.ndarray]) -> Any:
-    try:
-        with redirect_stdout(StringIO()):  # it draws progress bars that cannot be turned off
-            import nncf
-
-            nncf.set_log_level(logging.ERROR)
-            return nncf.quantize(
-                ir,
-                nncf.Dataset(strips),
-                subset_size=len(strips),
-                ignored_scope=nncf.IgnoredScope(types=["LSTMSequence"]),
-            )
-    except ImportError as error:
-        raise MissingPartError(
-            f"INT8 for OpenVINO needs NNCF ({error}); install it with `pip install nncf`"
-        ) from error
+def _strips(model: CRNN, calibration: Iterable[np.ndarray] | None) -> list[np.ndarray]:
+    if calibration is None:
+        calibration = synthetic_strips(model.preprocessing)
+    strips = list(calibration)
+    if not strips:
+        raise ValueError("INT8 needs strips to calibrate with; none were given")
+    return strips
 
 
-def _facts(model: CRNN) -> str:
-    return json.dumps(
-        {
-            "config": asdict(model.config),
-            "alphabet": model.alphabet.characters,
-            "preprocessing": asdict(model.preprocessing),
-            "provenance": model.provenance,
-        }
-    )
+def _right(run: Backend, lines: Iterable[Labelled], alphabet: Alphabet) -> list[float]:
+    """For each line 1 where it is read exactly, else 0."""
+    return [float(greedy_batch(run(strip), alphabet)[0].text == text) for strip, text in lines]
+
+
+def _quantized(
+    ir: Any,
+    strips: list[np.ndarray],
+    lstms: Collection[int],
+    validation: Sequence[Labelled] | None,
+    tolerance: float,
+    alphabet: Alphabet,
+) -> Any:
+    layers = [op for op in ir.get_ordered_ops() if op.get_type_name() == "LSTMSequence"]
+    kept = [op.get_friendly_name() for i, op in enumerate(layers) if i not in lstms]
+
+    def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
+        right = _right(lambda images: compiled(images)[0], lines, alphabet)
+        return sum(right) / len(right), right
+
+    with quiet():
+        import nncf
+
+        options = {"subset_size": len(strips), "ignored_scope": nncf.IgnoredScope(names=kept)}
+        if validation is None:
+            return nncf.quantize(ir, nncf.Dataset(strips), **options)
+        return nncf.quantize_with_accuracy_control(
+            ir,
+            nncf.Dataset(strips),
+            nncf.Dataset(validation, lambda line: line[0]),
+            judge,
+            max_drop=tolerance,
+            drop_type=nncf.DropType.RELATIVE,
+            **options,
+        )
+
+
+def _inc_config(inc: Any, setting: dict[str, str]) -> Any:
+    config = inc.StaticQuantConfig(act_algo=setting["act_algo"])
+    if kind := setting.get("float"):
+        config.set_local(getattr(torch.nn, kind), inc.StaticQuantConfig("fp32", act_dtype="fp32"))
+    return config
+
+
+def _facts(model: CRNN, **more: Any) -> str:
+    facts = {
+        "config": asdict(model.config),
+        "alphabet": model.alphabet.characters,
+        "preprocessing": asdict(model.preprocessing),
+        "provenance": model.provenance,
+    }
+    return json.dumps(facts | more)
 
 
 def _prepared(path: str | Path, suffix: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ocrkit.alphabet import Alphabet
-from ocrkit.backends import Backend, load_backend, load_openvino
+from ocrkit.backends import FILES, Backend, load_backend, load_file
 from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
 from ocrkit.image import Preprocessing, fit, fitted_width
 from ocrkit.model import CRNN, weights_path
@@ -66,16 +66,14 @@ class Recognizer:
     ) -> Recognizer:
         """A recogniser from a checkpoint: a path, or the name of weights the kit comes with.
 
-        backend: as `load_backend` has them; None takes "pytorch", or "openvino" for the .xml that
-        `quantize.to_openvino` wrote, which no other backend runs.
+        backend: as `load_backend` has them for a checkpoint, where None takes "pytorch", and as
+        `load_file` has them for a model that `quantize` wrote.
 
         Raises CheckpointError for a checkpoint that is not there or does not fit.
         """
         path = weights_path(name_or_path)
-        if path.suffix == ".xml":
-            if backend not in (None, "openvino"):
-                raise ValueError(f"{path} is run by the backend 'openvino' alone, not {backend!r}")
-            run, alphabet, preprocessing = load_openvino(path, precision)
+        if path.suffix in FILES:
+            run, alphabet, preprocessing = load_file(path, backend, precision)
         else:
             model = CRNN.load(path)
             run = load_backend(backend or "pytorch", model, precision)

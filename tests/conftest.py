@@ -59,7 +59,7 @@ def memorised(few_fonts: tuple[Font, ...]) -> Memorised:
     from ocrkit.data import collate
     from ocrkit.image import fit
     from ocrkit.model import CRNN, ModelConfig
-    from ocrkit.pretrain import ctc_loss
+    from ocrkit.train import ctc_loss
 
     texts = ("3 mai", "Œuvre", "No. 7", "ſt et", "£ 4,10", "tommy", "MUSÉE", "a b c")
     face = next(font for font in few_fonts if font.name == "DejaVuSerif").at(24)

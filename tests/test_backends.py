@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from ocrkit.alphabet import Alphabet
-from ocrkit.backends import load_backend
+from ocrkit.backends import load_backend, load_file, quiet
 from ocrkit.errors import MissingPartError
 from ocrkit.model import CRNN, ModelConfig
 
@@ -94,7 +96,7 @@ def test_an_unknown_backend_or_precision_names_those_there_are(model):
 SCRIPT = """
 import sys
 import numpy as np
-from ocrkit.backends import load_backend
+from ocrkit.backends import load_backend, load_file, quiet
 from ocrkit.errors import MissingPartError
 from ocrkit.model import CRNN
 
@@ -172,3 +174,28 @@ def test_where_ipex_is_not_installed_the_error_names_the_other_backend(model, mo
     monkeypatch.setitem(sys.modules, "intel_extension_for_pytorch", None)
     with pytest.raises(MissingPartError, match="take the backend 'pytorch'"):
         load_backend("ipex", model)
+
+
+# --- ONNX Runtime
+
+
+def test_where_onnx_runtime_is_not_installed_the_error_says_how_to_install_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingPartError, match="pip install onnxruntime"):
+        load_file(tmp_path / "model.onnx")
+
+
+# --- quiet
+
+
+def test_quiet_mends_nothing_for_good(capsys):
+    with quiet():
+        print("a bar")
+        warnings.warn("a warning", stacklevel=1)
+        logging.getLogger("ocrkit-test").warning("a line")
+    assert capsys.readouterr().out + capsys.readouterr().err == ""
+    assert logging.root.manager.disable == logging.NOTSET
+    print("heard")
+    assert capsys.readouterr().out == "heard\n"

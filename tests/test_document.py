@@ -67,14 +67,6 @@ def test_there_is_no_box_around_nothing() -> None:
 
 
 @given(boxes, boxes)
-def test_the_union_holds_both_boxes_in_either_order(a: Box, b: Box) -> None:
-    union = a.union(b)
-    assert union == b.union(a)
-    assert union.union(a) == union.union(b) == union
-    assert union.area >= max(a.area, b.area)
-
-
-@given(boxes, boxes)
 def test_iou_is_a_share_and_the_same_in_either_order(a: Box, b: Box) -> None:
     assert 0 <= a.iou(b) <= 1
     assert a.iou(b) == b.iou(a)
@@ -117,8 +109,14 @@ def test_a_pages_confidence_counts_every_character_alike() -> None:
     assert page.confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
 
 
-def test_a_page_without_text_has_no_confidence() -> None:
+def test_a_documents_confidence_counts_every_character_alike() -> None:
+    pages = Page(9, 9, (line("ninechars", 0.9),)), Page(9, 9, ()), Page(9, 9, (line("x", 0.1),))
+    assert Document("x.tif", pages).confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
+
+
+def test_what_has_no_text_has_no_confidence() -> None:
     assert Page(9, 9, ()).confidence == Page(9, 9, (line("", 1.0),)).confidence == 0
+    assert Document("x.tif", ()).confidence == 0
 
 
 def test_pages_that_took_different_times_are_equal() -> None:

@@ -24,7 +24,6 @@ from ocrkit.image import (
     fitted_width,
     load_pages,
     tighten,
-    to_grey,
 )
 
 PREP = Preprocessing(trim=False)
@@ -106,7 +105,6 @@ def test_colours_weigh_as_the_eye_sees_them(tmp_path) -> None:
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]] * 2, np.uint8)
     Image.fromarray(colours).save(tmp_path / "scan.png")
     assert page(tmp_path / "scan.png")[0].tolist() == [76, 150, 29]
-    assert to_grey(colours)[0].tolist() == [76, 150, 29]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -115,7 +113,6 @@ def test_transparency_is_laid_over_white(tmp_path, mode) -> None:
     pixels[:, :, 3] = [0, 128, 255]
     Image.fromarray(pixels).convert(mode).save(tmp_path / "scan.png")
     assert page(tmp_path / "scan.png")[0].tolist() == [255, 127, 0]
-    assert to_grey(pixels)[0].tolist() == [255, 127, 0]
 
 
 def test_a_transparent_palette_colour_is_laid_over_white(tmp_path) -> None:
@@ -370,33 +367,6 @@ def test_an_unreadable_folder_is_refused_by_name(locked) -> None:
 def test_an_unreadable_folder_further_down_is_found_so_that_reading_reports_it(locked) -> None:
     assert find_images([locked.parent]) == [locked.parent / "b.png", locked]
     assert refusal(locked)
-
-
-# --- grey arrays --------------------------------------------------------------------------------
-
-
-def test_grey_stays_as_it_is(scan) -> None:
-    assert np.array_equal(to_grey(scan), scan)
-
-
-def test_three_alike_channels_are_grey(scan) -> None:
-    assert np.array_equal(to_grey(np.dstack([scan] * 3)), scan)
-    assert np.array_equal(to_grey(np.dstack([scan, scan, scan, np.full_like(scan, 255)])), scan)
-
-
-def test_an_image_without_pixels_is_grey_without_pixels() -> None:
-    assert to_grey(np.zeros((0, 5, 3), np.uint8)).shape == (0, 5)
-
-
-@pytest.mark.parametrize("shape", [(5,), (5, 5, 2), (1, 5, 5, 3)])
-def test_what_has_no_shape_of_an_image_is_refused(shape) -> None:
-    with pytest.raises(ValueError, match="an image is"):
-        to_grey(np.zeros(shape, np.uint8))
-
-
-def test_pixels_that_are_not_uint8_are_refused() -> None:
-    with pytest.raises(ValueError, match="uint8 from 0 to 255, not float64"):
-        to_grey(np.zeros((5, 5)))
 
 
 # --- cropping -----------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrkit import data
 from ocrkit.data import Sample, read_manifest, split, write_manifest
 from ocrkit.errors import OcrkitError
+from ocrkit.synth.words import reference_words
 
 
 def manifest(folder: Path, content: str | bytes) -> Path:
@@ -136,3 +138,25 @@ def test_shares_that_do_not_add_up_are_refused(shares):
 def test_too_few_samples_for_a_part_are_refused():
     with pytest.raises(ValueError, match="3 samples are too few for a part 'test'"):
         split(samples(3), {"train": 0.9, "test": 0.1}, seed=0)
+
+
+def test_the_parts_of_the_tutorial_s_data_set_share_no_image_and_no_word(tmp_path, monkeypatch):
+    made = []
+
+    def few(folder, train=3256, test=100, extra_test=1000, **settings):
+        made.append((folder.name, train, test, extra_test))
+        return reference_words(folder, 40, 5, 8, progress=False)
+
+    monkeypatch.setattr(data, "reference_words", few)
+    parts = data.reference_data(tmp_path / "dataset")
+    quick = data.reference_data(tmp_path / "dataset", quick=True)
+    assert made == [("dataset", 3256, 100, 1000), ("dataset-quick", 600, 100, 200)]
+    assert {name: len(part) for name, part in parts.items()} == {
+        "train": 34, "validation": 4, "calibration": 2, "test": 5, "test1000": 8
+    }  # fmt: skip
+    for values in (
+        [s.path for p in parts.values() for s in p],
+        [s.text for p in parts.values() for s in p],
+    ):
+        assert len(set(values)) == 53
+    assert [s.text for s in quick["train"]] == [s.text for s in parts["train"]]

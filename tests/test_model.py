@@ -13,7 +13,15 @@ from ocrkit import model as module
 from ocrkit.alphabet import Alphabet
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
-from ocrkit.model import CRNN, FORMAT, ModelConfig, weights_path
+from ocrkit.model import (
+    CRNN,
+    FORMAT,
+    ModelConfig,
+    first_weights,
+    layer_table,
+    multiply_adds,
+    weights_path,
+)
 
 LETTERS = Alphabet("abc ")
 SMALL = ModelConfig(0.125, None, "all")
@@ -230,6 +238,24 @@ def test_the_kit_s_own_weights_are_loaded_by_name(tmp_path, monkeypatch):
     assert CRNN.load("tiny").alphabet == LETTERS
 
 
+def test_a_model_of_openvino_has_a_name_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path)
+    (tmp_path / "tiny-int8.xml").touch()
+    assert weights_path("tiny-int8") == tmp_path / "tiny-int8.xml"
+    with pytest.raises(CheckpointError, match="the kit has: tiny-int8"):
+        weights_path("tiny")
+
+
+def test_the_first_weights_that_are_there_are_taken(tmp_path):
+    tuned, trained = tmp_path / "tuned.safetensors", tmp_path / "trained.safetensors"
+    small().save(trained)
+    assert first_weights(tuned, trained) == trained
+    small().save(tuned)
+    assert first_weights(tuned, trained) == tuned
+    with pytest.raises(CheckpointError, match="b.safetensors not found"):
+        first_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+
+
 def test_an_unknown_name_is_answered_with_those_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     with pytest.raises(CheckpointError, match="'nobody'; the kit has: none yet"):
@@ -400,3 +426,21 @@ def test_a_file_that_torch_did_not_write_is_refused(tmp_path, alphabet):
     (tmp_path / "a.pth").write_bytes(b"no pickle")
     with pytest.raises(CheckpointError, match="a.pth is not a state dict saved by torch"):
         CRNN.load_reference(tmp_path / "a.pth", alphabet)
+
+
+def test_layers_are_counted_as_by_hand():
+    model = CRNN(ModelConfig(), Alphabet("abcdefgh"))
+    rows = {row["layer"]: row for row in layer_table(model, 128)}
+    assert rows["conv2"]["output"] == (1, 128, 16, 64)
+    assert rows["conv2"]["multiply_adds"] == 16 * 64 * 128 * 64 * 9
+    assert rows["rnn.0.rnn"]["output"] == (33, 1, 512)
+    assert rows["rnn.0.rnn"]["multiply_adds"] == 33 * 2 * 4 * 256 * (512 + 256)
+    assert rows["rnn.1.embedding"]["multiply_adds"] == 33 * 512 * 9
+    assert sum(row["parameters"] for row in rows.values()) == sum(
+        p.numel() for p in model.parameters()
+    )
+    counted = multiply_adds(model, 128)
+    assert counted["conv2"] == rows["conv2"]["multiply_adds"]
+    assert "bn3" in rows and "bn3" not in counted and "relu1" not in counted
+    with pytest.raises(ValueError, match="at least 8 pixels"):
+        multiply_adds(model, 7)

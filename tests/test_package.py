@@ -24,13 +24,15 @@ PACKAGE = ROOT / "ocrkit"
 # A module imports only from rows above its own.
 ROWS = (
     {"errors"},
-    {"alphabet", "image", "document", "metrics"},
+    {"alphabet", "image", "document", "metrics", "progress"},
     {"ctc", "synth"},
     {"data", "model"},
-    {"train", "backends", "detect"},
-    {"pretrain", "tune", "recognize", "quantize"},
-    {"pipeline", "benchmark", "export"},
-    {"plot", "widgets", "doctor"},
+    {"backends", "detect"},
+    {"recognize"},
+    {"train", "quantize", "pipeline", "export"},
+    {"pretrain", "tune", "benchmark"},
+    {"plot", "doctor"},
+    {"widgets"},
     {"cli"},
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

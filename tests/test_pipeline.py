@@ -9,11 +9,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.alphabet import Alphabet
+from ocrkit.detect import load_detector
 from ocrkit.document import Box
 from ocrkit.errors import CheckpointError, ImageError
+from ocrkit.image import crop_polygon
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.pipeline import read_document, read_documents, read_page
-from ocrkit.recognize import Reading, WordReading
+from ocrkit.recognize import Reading, Recognizer, WordReading
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,38 @@ def test_what_sticks_out_of_the_page_is_reported_within_it() -> None:
 
 def test_lines_without_text_are_left_out() -> None:
     assert len(read_page(PAGE, DETECTOR, SizeReader()).lines) == 1
+
+
+@pytest.mark.parametrize(("min_confidence", "lines"), [(0.0, 1), (0.625, 1), (0.63, 0)])
+def test_lines_read_with_too_little_confidence_are_left_out(
+    min_confidence: float, lines: int
+) -> None:
+    page = read_page(PAGE, DETECTOR, SizeReader(), min_confidence=min_confidence)
+    assert len(page.lines) == lines
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_page_on_its_side_or_head_is_read_and_its_boxes_stay_where_the_text_is(
+    turns: int,
+) -> None:
+    page = np.full((300, 700), 250, np.uint8)
+    canvas = Image.fromarray(page)
+    pen, face = ImageDraw.Draw(canvas), ImageFont.load_default(30)
+    for y, text in ((40, "The first line of a letter,"), (110, "and the second line of it.")):
+        pen.text((50, y), text, 20, face)
+    upright, given = np.asarray(canvas), np.rot90(np.asarray(canvas), -turns)
+    detector, recognizer = load_detector("lines"), Recognizer.load()
+    found = read_page(given, detector, recognizer)
+    expected = read_page(upright, detector, recognizer)
+    assert found.text == expected.text
+    assert "first line" in found.text
+    for line, other in zip(found.lines, expected.lines, strict=True):
+        # Turning a page is undone for its points by turning them the other way.
+        x, y = np.array(other.polygon).T
+        height, width = upright.shape
+        places = [(x, y), (height - y, x), (width - x, height - y), (y, width - x)]
+        np.testing.assert_allclose(line.polygon, np.stack(places[turns], 1), atol=1)
+        assert crop_polygon(given, np.array(line.polygon, np.float32)).shape[0] < 60
 
 
 def test_a_page_without_lines_is_a_page() -> None:

@@ -19,12 +19,11 @@ from ocrkit.metrics import cer
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.pretrain import (
     PretrainConfig,
-    ctc_loss,
-    fast_bfloat16,
     held_out_batches,
     learning_rate,
     pretrain,
 )
+from ocrkit.train import ctc_loss, fast_bfloat16
 
 TINY = PretrainConfig(
     ModelConfig(0.125, 16, "all"),

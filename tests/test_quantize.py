@@ -2,23 +2,30 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import openvino
 import pytest
 import torch
 
 from ocrkit.alphabet import Alphabet
-from ocrkit.backends import Backend, load_backend, load_openvino
-from ocrkit.errors import CheckpointError, MissingPartError
-from ocrkit.image import Preprocessing
+from ocrkit.backends import Backend, load_backend, load_file
+from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError
+from ocrkit.image import Preprocessing, fit
 from ocrkit.model import CRNN, ModelConfig
-from ocrkit.quantize import export_onnx, synthetic_strips, to_openvino
+from ocrkit.quantize import (
+    SETTINGS,
+    benchmark_app,
+    export_onnx,
+    synthetic_strips,
+    to_neural_compressor,
+    to_openvino,
+)
 from ocrkit.recognize import Recognizer
 
 # Batch and width; the exported models were made from an example of (1, 64).
@@ -55,6 +62,7 @@ def folder(model: CRNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
     to_openvino(model, folder / "float.xml")
     calibration = [strips(1, 32 * n) for n in range(1, 13)]
     to_openvino(model, folder / "int8.xml", int8=True, calibration=calibration)
+    to_neural_compressor(model, folder / "inc.pt2", calibration)
     return folder
 
 
@@ -79,10 +87,9 @@ def difference(logits: np.ndarray, expected: np.ndarray) -> float:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_onnx_computes_what_pytorch_does(pytorch, folder, shape):
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    run, _, _ = load_file(folder / "model.onnx")
     images = strips(*shape)
-    (logits,) = session.run(["logits"], {"images": images})
-    assert difference(logits, pytorch(images)) < 1e-4
+    assert difference(run(images), pytorch(images)) < 1e-4
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -93,14 +100,15 @@ def test_openvino_computes_what_pytorch_does(pytorch, in_memory, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_written_model_differs_by_no_more_than_its_16_bits(pytorch, folder, shape):
-    run, _, _ = load_openvino(folder / "float.xml")
+    run, _, _ = load_file(folder / "float.xml")
     images = strips(*shape)
     assert difference(run(images), pytorch(images)) < 0.01
 
 
+@pytest.mark.parametrize("name", ["int8.xml", "inc.pt2"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_int8_stays_near(pytorch, folder, shape):
-    run, _, _ = load_openvino(folder / "int8.xml")
+def test_int8_stays_near(pytorch, folder, shape, name):
+    run, _, _ = load_file(folder / name)
     images = strips(*shape)
     expected = pytorch(images)
     assert 0 < difference(run(images), expected) < 0.25
@@ -163,19 +171,20 @@ def test_int8_is_smaller_than_16_bits_and_they_than_onnx(folder):
 
 
 def test_only_what_was_asked_for_is_left_in_the_folder(folder):
-    names = {"model.onnx", "float.xml", "float.bin", "int8.xml", "int8.bin"}
+    names = {"model.onnx", "float.xml", "float.bin", "int8.xml", "int8.bin", "inc.pt2"}
     assert {file.name for file in folder.iterdir()} == names
 
 
-@pytest.mark.parametrize("name", ["float", "int8"])
-def test_an_ir_needs_nothing_but_its_two_files(model, folder, tmp_path, name):
-    for suffix in (".xml", ".bin"):
-        shutil.copy(folder / (name + suffix), tmp_path / ("moved" + suffix))
-    reader = Recognizer.load(tmp_path / "moved.xml")
+@pytest.mark.parametrize("name", ["float.xml", "int8.xml", "model.onnx", "inc.pt2"])
+def test_a_model_needs_nothing_but_its_files(model, folder, tmp_path, name):
+    for suffix in {Path(name).suffix, ".bin" if name.endswith(".xml") else ""} - {""}:
+        file = (folder / name).with_suffix(suffix)
+        shutil.copy(file, tmp_path / ("moved" + suffix))
+    reader = Recognizer.load(tmp_path / ("moved" + Path(name).suffix))
     assert reader.alphabet == model.alphabet
     assert reader.preprocessing == model.preprocessing
     crops = [np.random.default_rng(7).integers(0, 256, (40, 300), np.uint8)]
-    own = Recognizer(load_openvino(folder / f"{name}.xml")[0], model.alphabet, model.preprocessing)
+    own = Recognizer(load_file(folder / name)[0], model.alphabet, model.preprocessing)
     assert reader(crops) == own(crops)
 
 
@@ -185,13 +194,17 @@ def test_every_file_says_what_the_checkpoint_says(model, folder):
     for name in ("float.xml", "int8.xml"):
         ir = openvino.Core().read_model(folder / name)
         said.append(ir.get_rt_info("ocrkit").astype(str))
+    extra = {"ocrkit": ""}
+    torch.export.load(folder / "inc.pt2", extra_files=extra)
+    inc = json.loads(extra["ocrkit"])
+    assert inc.pop("trials") == []
     expected = {
         "config": asdict(model.config),
         "alphabet": model.alphabet.characters,
         "preprocessing": asdict(model.preprocessing),
         "provenance": model.provenance,
     }
-    assert [json.loads(text) for text in said] == [expected] * 3
+    assert [*(json.loads(text) for text in said), inc] == [expected] * 4
 
 
 def test_a_checkpoint_is_read_alike_by_pytorch_and_openvino(model, tmp_path):
@@ -225,18 +238,127 @@ def test_synthetic_strips_are_the_models_input_and_the_same_every_time():
     assert all((one == other).all() for one, other in zip(made, again, strict=True))
 
 
+# --- accuracy: INT8 reads what FP32 reads
+
+
+def labelled(memorised) -> list[tuple[np.ndarray, str]]:
+    prep = memorised.model.preprocessing
+    return [
+        (fit(crop, prep)[None], text)
+        for crop, text in zip(memorised.crops, memorised.batch.texts, strict=True)
+    ]
+
+
+def texts(reader: Recognizer, memorised) -> list[str]:
+    return [reading.text for reading in reader(memorised.crops)]
+
+
+def test_openvino_reads_on_in_int8_and_no_longer_when_the_lstms_are_quantised(memorised, tmp_path):
+    lines = labelled(memorised)
+    calibration = [strip for strip, _ in lines]
+    read = {}
+    for name, lstms in (("without", ()), ("first", (0,)), ("both", (0, 1))):
+        path = tmp_path / f"{name}.xml"
+        to_openvino(memorised.model, path, int8=True, calibration=calibration, lstms=lstms)
+        read[name] = texts(Recognizer.load(path), memorised)
+        ir = openvino.Core().read_model(path)
+        assert sum(kind == "i8" for kind in lstm_weights(ir)) == len(lstms)
+    assert read["without"] == list(memorised.batch.texts)
+    assert read["both"] != list(memorised.batch.texts)
+
+
+def lstm_weights(ir: openvino.Model) -> list[str]:
+    """The type in which each LSTM's input weights are stored."""
+    found = []
+    for op in ir.get_ordered_ops():
+        if op.get_type_name() == "LSTMSequence":
+            node = op.input_value(4).get_node()
+            while node.get_type_name() != "Constant":
+                node = node.input_value(0).get_node()
+            found.append(node.get_output_element_type(0).get_type_name())
+    return found
+
+
+def test_accuracy_control_reads_on(memorised, tmp_path):
+    lines = labelled(memorised)
+    calibration = [strip for strip, _ in lines]
+    path = to_openvino(
+        memorised.model, tmp_path / "a.xml", int8=True, calibration=calibration, validation=lines
+    )
+    assert kinds(openvino.Core().read_model(path))["FakeQuantize"] > 0
+    assert texts(Recognizer.load(path), memorised) == list(memorised.batch.texts)
+
+
+def trials(path: Path) -> list[float]:
+    extra = {"ocrkit": ""}
+    torch.export.load(path, extra_files=extra)
+    return json.loads(extra["ocrkit"])["trials"]
+
+
+def test_neural_compressor_reads_on_and_its_search_stops_at_the_first_good_setting(
+    memorised, tmp_path
+):
+    lines = labelled(memorised)
+    calibration = [strip for strip, _ in lines]
+    path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines)
+    assert texts(Recognizer.load(path), memorised) == list(memorised.batch.texts)
+    assert trials(path) == [1.0, 1.0]
+
+
+def test_the_search_takes_the_best_setting_where_none_is_good_enough(memorised, tmp_path):
+    lines = labelled(memorised)
+    calibration = [strip for strip, _ in lines]
+    # No setting can read twice as much as FP32.
+    path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines, -1.0)
+    assert trials(path)[: 1 + len(SETTINGS)] == [1.0] * (1 + len(SETTINGS))
+    assert texts(Recognizer.load(path), memorised) == list(memorised.batch.texts)
+
+
+def test_neural_compressor_takes_convolutions_and_linear_layers_and_leaves_lstms(folder):
+    graph = torch.export.load(folder / "inc.pt2").graph
+    found = Counter(
+        (str(node.target).split(".")[1], "dequantize" in str(node.args[:2]))
+        for node in graph.nodes
+        if str(node.target).split(".")[0] == "aten"
+    )
+    assert found["conv2d", True] == 7 and found["linear", True] == 2 and found["lstm", False] == 2
+    assert found["conv2d", False] == found["linear", False] == found["lstm", True] == 0
+
+
+@pytest.mark.slow
+def test_a_compiled_pt2_reads_what_it_reads_in_floating_point(memorised, tmp_path):
+    calibration = [strip for strip, _ in labelled(memorised)]
+    path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration)
+    images = np.concatenate(calibration)
+    expected = Recognizer.load(path).backend(images)
+    compiled = Recognizer.load(path, "inductor")
+    assert 0 <= difference(compiled.backend(images), expected) < 0.1
+    assert texts(compiled, memorised) == list(memorised.batch.texts)
+
+
+def test_benchmark_app_says_how_fast_and_in_which_precision(folder):
+    of_shape = benchmark_app(folder / "float.xml", seconds=1)
+    assert of_shape["precision"] == "float32"
+    assert of_shape["fps"] > 0 and of_shape["median_ms"] > 0
+    crops = [strips(1, 64), strips(1, 96)]
+    for hint in ("latency", "throughput"):
+        assert benchmark_app(folder / "model.onnx", hint, seconds=1, strips=crops)["fps"] > 0
+
+
 # --- what goes wrong
 
 
-@pytest.mark.parametrize("write", [export_onnx, to_openvino])
+@pytest.mark.parametrize("write", [export_onnx, to_openvino, to_neural_compressor])
 def test_a_name_with_another_suffix_is_refused(model, tmp_path, write):
-    with pytest.raises(ValueError, match=r"must end in \.(onnx|xml)"):
+    with pytest.raises(ValueError, match=r"must end in \.(onnx|xml|pt2)"):
         write(model, tmp_path / "model.bin")
 
 
 def test_int8_without_anything_to_calibrate_with_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="none were given"):
         to_openvino(model, tmp_path / "a.xml", int8=True, calibration=[])
+    with pytest.raises(ValueError, match="none were given"):
+        to_neural_compressor(model, tmp_path / "a.pt2", calibration=[])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -282,8 +404,10 @@ def test_a_missing_ir_is_refused(tmp_path):
 
 
 def test_another_backend_for_an_ir_is_refused(folder):
-    with pytest.raises(ValueError, match="by the backend 'openvino' alone, not 'pytorch'"):
+    with pytest.raises(ValueError, match="by the backend openvino, not 'pytorch'"):
         Recognizer.load(folder / "int8.xml", backend="pytorch")
+    with pytest.raises(ValueError, match="by the backend pytorch or inductor, not 'openvino'"):
+        Recognizer.load(folder / "inc.pt2", backend="openvino")
 
 
 def test_bfloat16_is_computed_in_or_refused_but_never_quietly_replaced(model, in_memory):
@@ -294,3 +418,69 @@ def test_bfloat16_is_computed_in_or_refused_but_never_quietly_replaced(model, in
     else:
         with pytest.raises(MissingPartError, match="choose the precision 'float32'"):
             load_backend("openvino", model, "bfloat16")
+
+
+# --- what goes wrong with a .pt2 or an .onnx
+
+
+@pytest.mark.parametrize("name", ["inc.pt2", "model.onnx"])
+def test_a_damaged_file_is_refused(folder, tmp_path, name):
+    (tmp_path / name).write_bytes((folder / name).read_bytes()[:999])
+    with pytest.raises(CheckpointError, match=rf"{name} cannot be read: .*run notebook 0[45]_"):
+        Recognizer.load(tmp_path / name)
+
+
+def test_an_onnx_or_pt2_that_is_not_the_kits_is_refused(folder, tmp_path):
+    foreign = onnx.load(folder / "model.onnx")
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    program = torch.export.load(folder / "inc.pt2")
+    torch.export.save(program, tmp_path / "foreign.pt2")
+    for name in ("foreign.onnx", "foreign.pt2"):
+        with pytest.raises(CheckpointError, match=f"{name} does not say which alphabet"):
+            Recognizer.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["inc.pt2", "model.onnx"])
+def test_a_precision_that_a_file_does_not_have_is_refused(folder, name):
+    with pytest.raises(ValueError, match="in its own precision; leave out 'bfloat16'"):
+        Recognizer.load(folder / name, precision="bfloat16")
+
+
+def test_where_ipex_was_imported_neural_compressor_asks_for_a_fresh_process(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "intel_extension_for_pytorch", object())
+    with pytest.raises(MissingPartError, match="restart the kernel"):
+        to_neural_compressor(model, tmp_path / "a.pt2", [strips(1, 64)])
+
+
+@pytest.mark.parametrize(
+    "package, ask",
+    [
+        ("neural_compressor.torch", "pip install neural-compressor neural-compressor-pt"),
+        ("nncf", "pip install nncf"),
+    ],
+)
+def test_where_a_quantiser_is_lacking_the_error_says_how_to_install_it(
+    model, tmp_path, monkeypatch, package, ask
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    write = to_neural_compressor if "neural" in package else to_openvino
+    path = tmp_path / ("a.pt2" if "neural" in package else "a.xml")
+    more = {} if "neural" in package else {"int8": True}
+    with pytest.raises(MissingPartError, match=ask):
+        write(model, path, calibration=[strips(1, 64)], **more)
+
+
+def test_without_a_compiler_a_pt2_is_not_compiled(folder, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        MissingPartError, match=r"apt-get install g\+\+.*take the backend 'pytorch'"
+    ):
+        Recognizer.load(folder / "inc.pt2", backend="inductor")
+
+
+def test_where_benchmark_app_fails_its_words_are_shown(folder):
+    with pytest.raises(OcrkitError, match="benchmark_app failed on .*float.xml"):
+        benchmark_app(folder / "float.xml", hint="fast")

@@ -140,6 +140,15 @@ def test_styles_are_set_in_the_type_of_their_time(few_fonts):
     }
 
 
+def test_words_of_the_reference_data_set_are_small_letters_even_in_faces_of_capitals(few_fonts):
+    capitals, bebas = named("Capture_it"), named("BEBAS___")
+    make = LineGenerator(fonts=(capitals, bebas, *few_fonts))
+    drawn = [make.choose_font("reference", "jab", default_rng(seed)) for seed in range(40)]
+    # DejaVu is not of trdg, and narrow capitals like Bebas stand for themselves.
+    assert {font.name for font, _ in drawn} == {"Capture_it", "Lato-Regular"}
+    assert {text for _, text in drawn} == {"jab"}
+
+
 def test_a_style_whose_kinds_are_lacking_takes_what_there_is(few_fonts):
     sans = tuple(font for font in few_fonts if font.kind == "sans")
     assert LineGenerator(style="longs", fonts=sans)(0).text

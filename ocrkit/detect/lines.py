@@ -89,17 +89,9 @@ class LineFinder:
     def _linked(self, letters: Boxes, walls: np.ndarray) -> list[Boxes]:
         """Each letter's middle is stretched by half of the word gap; what then overlaps is one."""
         height, middle = letters[:, 3] - letters[:, 1], letters[:, [1, 3]].mean(axis=1)
-        reach = self.word_gap / 2 * height
-        stretched = np.stack(
-            [
-                letters[:, 0] - reach,
-                middle - 0.2 * height,
-                letters[:, 2] + reach,
-                middle + 0.2 * height,
-            ],
-            axis=1,
-        )
-        return [letters[group] for group in connected(stretched, walls)]
+        x, y = self.word_gap / 2 * height, 0.2 * height
+        stretched = [letters[:, 0] - x, middle - y, letters[:, 2] + x, middle + y]
+        return [letters[group] for group in connected(np.stack(stretched, axis=1), walls)]
 
     def _joined(self, rows: list[_Row], letters: Boxes, walls: np.ndarray) -> list[_Row]:
         """Rows side by side made one where the gap between them is that of words, not of cells."""
@@ -309,13 +301,6 @@ def _is_text(row: _Row, height: float, width: int) -> bool:
 def _strip(row: _Row, margin: float) -> Floats:
     """Corners (4, 2) of a row with its margin."""
     space = margin * (row.bottom - row.top)
-    x0, x1 = row.left - 3 * space, row.right + 3 * space
-    top, bottom = row.top - space, row.bottom + space
-    return np.array(
-        [
-            (x0, top + row.slope * x0),
-            (x1, top + row.slope * x1),
-            (x1, bottom + row.slope * x1),
-            (x0, bottom + row.slope * x0),
-        ]
-    )
+    x = np.array([row.left - 3 * space, row.right + 3 * space])[[0, 1, 1, 0]]
+    y = np.array([row.top - space, row.bottom + space])[[0, 0, 1, 1]]
+    return np.stack([x, y + row.slope * x], axis=1)

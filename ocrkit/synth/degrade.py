@@ -64,6 +64,11 @@ def stripes(ink: Ink, pitch: float, strength: float, rng: Generator) -> Ink:
     return ink * (1 - strength * (0.5 + 0.5 * np.sin(2 * np.pi * rows)))[:, None].astype(np.float32)
 
 
+def fade(ink: Ink, left: float, right: float) -> Ink:
+    """Ink that weakens along the line: shares `left` and `right` (0..1) are left at its ends."""
+    return ink * np.linspace(left, right, ink.shape[1], dtype=np.float32)
+
+
 # --- geometry ------------------------------------------------------------------------------------
 
 
@@ -75,6 +80,13 @@ def shear(ink: Ink, slant: float, slope: float) -> Ink:
     )
     sheared = cv2.warpAffine(ink, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(sheared, np.float32)
+
+
+def stretch(ink: Ink, factor: float) -> Ink:
+    """Letters `factor` times as wide: condensed and expanded type, printers' narrow modes."""
+    height, width = ink.shape
+    size = (max(4, round(width * factor)), height)
+    return np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def wave(ink: Ink, amplitude: float, length: float, rng: Generator) -> Ink:

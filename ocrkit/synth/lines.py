@@ -59,10 +59,13 @@ class LineGenerator:
         style, text = line(rng, self.style, max_chars=int(rng.integers(1, self.max_chars + 1)))
         font, text = self.choose_font(style, text, rng)
         other = _drawable(line(rng, style)[1], font)
-        return Crop(render(text, font, rng, self.severity, other), text)
+        severity = self.severity * (0.4 if style == "reference" else 1.0)
+        return Crop(render(text, font, rng, severity, other), text)
 
     def choose_font(self, style: str, text: str, rng: Generator) -> tuple[Font, str]:
         """A font for the style that has every character; else the text without what it lacks."""
+        if style == "reference" and (reference := _reference_fonts(self.fonts)):
+            return reference[int(rng.integers(len(reference)))], text
         fonts = _by_kind(self.fonts)
         weights = {k: w for k, w in STYLE_KINDS.get(style, KIND_WEIGHTS).items() if k in fonts}
         weights = weights or dict.fromkeys(fonts, 1.0)
@@ -90,6 +93,17 @@ def _by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], NDAr
         pool = [font for font in fonts if font.kind == kind]
         kinds[kind] = pool, _shares(sampling_weights(pool))
     return kinds
+
+
+@lru_cache(maxsize=4)
+def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[Font, ...]:
+    """The faces of trdg, in which the reference data set sets its words in small letters.
+
+    Some draw capitals for them; that can be learned where the face is like no other. Bebas is like
+    any narrow grotesque, and would teach that capitals in one are small letters.
+    """
+    found = fonts or find_fonts()
+    return tuple(f for f in found if f.family.startswith("trdg ") and "bebas" not in f.name.lower())
 
 
 def _shares(weights: Iterable[float]) -> NDArray[np.float64]:
@@ -156,7 +170,10 @@ def typeset(
         ink = degrade.shear(ink, severity * slant, severity * slope)
         if rng.random() < 0.15:
             ink = degrade.wave(ink, 0.04 * em * severity, 6.0 * em, rng)
-    return np.ascontiguousarray(ink[pad : height - pad, pad : width - pad]), float(em)
+    ink = ink[pad : height - pad, pad : width - pad]
+    if severity > 0 and rng.random() < 0.25:
+        ink = degrade.stretch(ink, float(np.clip(np.exp(severity * rng.normal(0, 0.18)), 0.6, 1.6)))
+    return np.ascontiguousarray(ink), float(em)
 
 
 @dataclass(frozen=True)
@@ -237,7 +254,9 @@ def _damage_ink(ink: Ink, em: float, machine: bool, rng: Generator, severity: fl
         blurred = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.03 * em), np.float32)
         ink = degrade.thicken(blurred, 1.0)
     if chance(0.5 if machine else 0.25):
-        ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.35)), rng)
+        ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.5 if machine else 0.35)), rng)
+    if chance(0.08):
+        ink = degrade.fade(ink, *rng.permutation([1.0, float(rng.uniform(0.15, 0.7))]))
     if chance(0.2):
         ink = degrade.broken(ink, em, float(rng.uniform(0.02, 0.2)), rng)
     if machine and chance(0.12):

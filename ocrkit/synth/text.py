@@ -401,6 +401,10 @@ def _single(pen: _Pen) -> str:
     return pen.of(("(", "«", "“", '"', "l'", "d’", "—", "*")) + word if pen.chance(0.04) else word
 
 
+def _plain(pen: _Pen) -> str:
+    return pen.of(words("en"))
+
+
 def long_s(text: str) -> str:
     """`text` with the long s of printers before 1800: each small s but at a word's end or by f.
 
@@ -438,22 +442,24 @@ _WRITERS: dict[str, Callable[[_Pen], str]] = {
     "caps": _caps,
     "prose": _prose,
     "single": _single,
+    "plain": _plain,
     "longs": _longs,
     "rare": _rare,
 }
 
 # style -> its share of the lines, what writes it
 _STYLES = {
-    "prose": (0.25, "prose"),
-    "word": (0.10, "single"),
+    "prose": (0.20, "prose"),
+    "word": (0.06, "single"),
+    "reference": (0.12, "plain"),
     "capitals": (0.07, "caps"),
-    "title": (0.05, "title"),
-    "receipt": (0.21, "receipt"),
-    "ledger": (0.06, "ledger"),
-    "letter": (0.10, "letter"),
-    "longs": (0.05, "longs"),
-    "codes": (0.06, "codes"),
-    "rare": (0.05, "rare"),
+    "title": (0.04, "title"),
+    "receipt": (0.24, "receipt"),
+    "ledger": (0.05, "ledger"),
+    "letter": (0.09, "letter"),
+    "longs": (0.04, "longs"),
+    "codes": (0.05, "codes"),
+    "rare": (0.04, "rare"),
 }
 STYLE_WEIGHTS = {style: share for style, (share, _) in _STYLES.items()}
 _NAMES = tuple(STYLE_WEIGHTS)

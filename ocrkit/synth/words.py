@@ -28,9 +28,9 @@ from typing import Any
 
 import cv2
 from PIL import Image, ImageFont
-from tqdm import tqdm
 
 from ocrkit.errors import MissingPartError
+from ocrkit.progress import progress as counted
 
 # FakeTextDataGenerator.generate's arguments after text and font.
 _OPTIONS = {
@@ -82,17 +82,15 @@ def reference_words(
     words = iter(_shuffled_words(sum(sizes.values()), seed))
     plans = [(folder / f"{name}.txt", _plan(name, size, words)) for name, size in sizes.items()]
     lacking = [(manifest, plan) for manifest, plan in plans if not _is_made(manifest, plan)]
-    bar = tqdm(total=sum(len(plan) for _, plan in lacking), unit="images", disable=not progress)
-    with bar:
-        for manifest, plan in lacking:
-            manifest.unlink(missing_ok=True)  # it would vouch for images about to be replaced
-            (folder / manifest.stem).mkdir(parents=True, exist_ok=True)
-            for path, word in plan.items():
-                draw_word(word, seed).save(folder / path)
-                bar.update()
-            partial = manifest.with_suffix(".part")
-            partial.write_text(_rows(plan), encoding="utf-8", newline="\n")
-            partial.replace(manifest)
+    for manifest, plan in lacking:
+        manifest.unlink(missing_ok=True)  # it would vouch for images about to be replaced
+        (folder / manifest.stem).mkdir(parents=True, exist_ok=True)
+        pictures = plan.items()
+        for path, word in counted(pictures, manifest.stem) if progress else pictures:
+            draw_word(word, seed).save(folder / path)
+        partial = manifest.with_suffix(".part")
+        partial.write_text(_rows(plan), encoding="utf-8", newline="\n")
+        partial.replace(manifest)
 
 
 def draw_word(word: str, seed: int) -> Image.Image:

@@ -1,0 +1,398 @@
+"""Fine-tuning a recogniser on labelled images, and measuring how well one reads them."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ocrkit.backends import PRECISIONS, load_backend, quiet
+from ocrkit.data import Batch, Sample, collate, steps_needed
+from ocrkit.errors import MissingPartError, OcrkitError
+from ocrkit.image import fit as fit_crop
+from ocrkit.image import fitted_width, load_pages
+from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
+from ocrkit.model import CRNN
+from ocrkit.progress import progress as shown
+from ocrkit.recognize import Recognizer
+from ocrkit.synth import degrade
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to fine-tune.
+
+    lr: the highest learning rate; it rises over a tenth of the steps and falls to nothing, as half
+        a cosine does (Loshchilov and Hutter, "SGDR", 2017). clip: of the gradient's norm.
+    precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor computes in it.
+    ipex: let Intel Extension for PyTorch optimise network and optimizer.
+    augment: how much lines are slanted, stretched, inked otherwise each time; 0 leaves them alone.
+    bucketed: a batch holds lines of nearly one width; otherwise, as in the reference kit, lines
+        drawn at random and padded to their widest.
+    """
+
+    epochs: int = 10
+    batch_size: int = 80
+    lr: float = 1e-3
+    precision: str = "float32"
+    ipex: bool = False
+    seed: int = 0
+    augment: float = 1.0
+    bucketed: bool = True
+    channels_last: bool = True
+    weight_decay: float = 0.01
+    clip: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.precision not in (*PRECISIONS, "auto"):
+            choices = ", ".join((*PRECISIONS, "auto"))
+            raise ValueError(f"precision is {self.precision!r}; choose one of {choices}")
+        if min(self.epochs, self.batch_size, self.lr) <= 0:
+            raise ValueError("epochs, batch_size and lr must be above 0")
+
+
+@dataclass(frozen=True)
+class History:
+    """What came of each epoch, and how many training lines were too narrow for their label.
+
+    A row has epoch, minutes (since the start), loss (a character), cer and accuracy (both of the
+    validation lines) and images_per_s (of training alone).
+    """
+
+    rows: tuple[dict[str, float], ...]
+    left_out: int = 0
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row with the lowest CER, whose weights were kept."""
+        return min(self.rows, key=lambda row: row["cer"])
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as `plot.learning_curve` takes them."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+
+def fit(
+    model: CRNN,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    config: TrainConfig | None = None,
+    path: str | Path | None = None,
+    progress: bool = True,
+) -> History:
+    """Train the model in place; it ends in eval mode with the weights of its best epoch.
+
+    The best epoch is that of the lowest CER on `validation`. With a path, the model is saved there
+    with its provenance. Raises OcrkitError for a label with characters that the model cannot
+    write, ImageError for an image that cannot be read, and MissingPartError where IPEX is asked for
+    and cannot be used, or cannot compute in the precision.
+    """
+    config = config or TrainConfig()
+    if not train or not validation:
+        raise ValueError("training takes at least one training and one validation sample")
+    lines = _lines(model, train)
+    held_out = load_crops(validation)
+    rng = np.random.default_rng(config.seed)
+    trainer = _Trainer(model, config, config.epochs * len(_groups(lines, config, rng)))
+    seen = iter(range(config.epochs * len(lines)))
+    if progress:
+        seen = shown(seen, "training", config.epochs * len(lines))
+
+    rows: list[dict[str, float]] = []
+    kept = model.state_dict()
+    start = time.monotonic()
+    for epoch in range(1, config.epochs + 1):
+        groups = _groups(lines, config, rng)
+        began, losses = time.monotonic(), []
+        for i in rng.permutation(len(groups)):
+            losses.append(trainer.step(groups[i]) * len(groups[i]))
+            for _ in islice(seen, len(groups[i])):
+                pass
+        seconds = time.monotonic() - began
+        trainer.hand_over()
+        scores = _read(_recognizer(model), validation, held_out)
+        rows.append(
+            {
+                "epoch": epoch,
+                "minutes": round((time.monotonic() - start) / 60, 3),
+                "loss": round(sum(losses) / len(lines), 4),
+                "cer": scores.cer,
+                "accuracy": scores.accuracy,
+                "images_per_s": round(len(lines) / seconds, 1),
+            }
+        )
+        if scores.cer <= min(row["cer"] for row in rows):
+            kept = deepcopy(model.state_dict())
+    next(seen, None)  # ends the bar
+    history = History(tuple(rows), len(train) - len(lines))
+    model.load_state_dict(kept)
+    model.provenance = {
+        "data": f"{len(lines)} images of {train[0].path.parent.name}",
+        "training": asdict(config),
+        "processor": platform.processor() or platform.machine(),
+        "validation": history.best | {"images": len(validation)},
+        "started_from": model.provenance,
+    }
+    model.eval()
+    if path is not None:
+        model.save(path)
+    return history
+
+
+def training_run(
+    model: CRNN, train: Sequence[Sample], config: TrainConfig, batches: int = 3
+) -> tuple[Callable[[], None], int]:
+    """A callable that trains a copy of the model on a few batches, to be timed; and their images.
+
+    Each call takes the same batches, spaced evenly from the narrowest to the widest that the
+    settings make of `train`. One step is made at once, as the first is slower than the others.
+    Raises what `fit` raises.
+    """
+    model = deepcopy(model)
+    groups = _groups(_lines(model, train), config, np.random.default_rng(config.seed))
+    chosen = [groups[(2 * i + 1) * len(groups) // (2 * batches)] for i in range(batches)]
+    trainer = _Trainer(model, config, 1_000)
+
+    def run() -> None:
+        for group in chosen:
+            trainer.step(group)
+
+    trainer.step(chosen[0])
+    return run, sum(map(len, chosen))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A fitted strip (1, H, padded width), the width of what is not padding, and the label."""
+
+    strip: np.ndarray
+    content: int
+    text: str
+
+
+def _lines(model: CRNN, samples: Sequence[Sample]) -> list[_Line]:
+    """The samples fitted, without those too narrow for CTC to write their label."""
+    lines = []
+    for sample, crop in zip(samples, load_crops(samples), strict=True):
+        try:
+            label = model.alphabet.encode(sample.text)
+        except ValueError as error:
+            raise OcrkitError(
+                f"{sample.path}: {error}; correct the label, leave the image out, or pretrain a "
+                "model whose alphabet has them"
+            ) from error
+        content = fitted_width(crop, model.preprocessing)[0]
+        if steps_needed(label) <= _steps(content):
+            lines.append(_Line(fit_crop(crop, model.preprocessing), content, sample.text))
+    if not lines:
+        raise OcrkitError("all images are too narrow for their labels; are path and text mixed up?")
+    return lines
+
+
+def _steps(content: int) -> int:
+    """Time steps of so many pixel columns, at the least."""
+    return -(-content // 4)
+
+
+def _groups(lines: list[_Line], config: TrainConfig, rng: np.random.Generator) -> list[list[_Line]]:
+    """The lines dealt into batches of about equal size, anew at each call."""
+    order = [lines[i] for i in rng.permutation(len(lines))]
+    if config.bucketed:
+        order.sort(key=lambda line: line.strip.shape[2])
+    cuts = np.linspace(0, len(order), -(-len(order) // config.batch_size) + 1).round().astype(int)
+    return [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+
+
+def _varied(line: _Line, amount: float, paper: float, rng: np.random.Generator) -> np.ndarray:
+    """A strip (1, H, W) of the line, W its content's, as if set and printed a little otherwise."""
+
+    def between(low: float, high: float) -> float:
+        return amount * float(rng.uniform(low, high))
+
+    ink: degrade.Ink = line.strip[0, :, : line.content] - np.float32(paper)
+    ink = degrade.stretch(ink, math.exp(between(-0.15, 0.15)))
+    ink = degrade.shear(ink, slant=between(-0.2, 0.2), slope=between(-0.02, 0.02))
+    ink = degrade.thicken(ink, between(-0.5, 0.5)) * np.float32(1 - between(0, 0.3))
+    grains = rng.standard_normal(ink.shape, dtype=np.float32)
+    return (ink + np.float32(between(0, 0.1)) * grains + np.float32(paper))[None]
+
+
+class _Trainer:
+    """A network, its optimizer and its learning rate, a step at a time."""
+
+    def __init__(self, model: CRNN, config: TrainConfig, steps: int) -> None:
+        self.model, self.config = model, config
+        self.rng = np.random.default_rng(config.seed)
+        auto = config.precision == "auto" and fast_bfloat16(torch.device("cpu"))
+        self.half = config.precision == "bfloat16" or auto
+        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.network: nn.Module = model.to(memory_format=self.layout).train()  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), config.lr, weight_decay=config.weight_decay
+        )
+        if config.ipex:
+            dtype = torch.bfloat16 if self.half else torch.float32
+            self.network, self.optimizer = _ipex(model, self.optimizer, dtype)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: _share_of_lr(step, steps)
+        )
+
+    def step(self, group: Sequence[_Line]) -> float:
+        """Learn from a batch, padded to its widest; returns its loss."""
+        paper, amount = self.model.preprocessing.paper, self.config.augment
+        strips = [line.strip for line in group]
+        content = [line.content for line in group]
+        if amount:
+            strips = [_varied(line, amount, paper, self.rng) for line in group]
+            content = [strip.shape[2] for strip in strips]
+        bucket = self.model.preprocessing.bucket
+        width = -(-max(strip.shape[2] for strip in strips) // bucket) * bucket
+        padded = [
+            np.pad(strip, ((0, 0), (0, 0), (0, width - strip.shape[2])), constant_values=paper)
+            for strip in strips
+        ]
+        batch = collate(padded, [line.text for line in group], self.model.alphabet)
+        images = batch.images.to(memory_format=self.layout)
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            logits = self.network(images)
+        # What lies beyond the content is padding, which a recogniser does not read either.
+        loss = ctc_loss(logits, batch, -(-len(logits) * torch.tensor(content) // width))
+        self.optimizer.zero_grad(set_to_none=True)
+        with warnings.catch_warnings():
+            # IPEX's LSTM does not register its gradient as torch would have it; it is right.
+            warnings.filterwarnings("ignore", ".*torch_ipex::ipex_lstm.*")
+            loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.item()
+
+    def hand_over(self) -> None:
+        """Put the network's weights into the model, where IPEX trains a copy of its own."""
+        if self.network is not self.model:
+            self.model.load_state_dict(self.network.state_dict())
+
+
+def _share_of_lr(step: int, steps: int) -> float:
+    """Rises over the first tenth of the steps, while half a cosine falls to nothing over all."""
+    rise = min(1.0, (step + 1) / max(1, steps // 10))
+    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+def _ipex(
+    model: CRNN, optimizer: torch.optim.AdamW, dtype: torch.dtype
+) -> tuple[nn.Module, torch.optim.AdamW]:
+    try:
+        with quiet():
+            import intel_extension_for_pytorch as ipex
+
+            return ipex.optimize(model, dtype, optimizer)
+    except (ImportError, OSError, SystemExit, AttributeError, AssertionError) as error:
+        # The last is for a processor that does not compute in this type.
+        raise MissingPartError(
+            f"Intel Extension for PyTorch cannot train in {dtype} here ({error}); train with "
+            "ipex=False, or without bfloat16"
+        ) from error
+
+
+def ctc_loss(logits: Tensor, batch: Batch, steps: Tensor | None = None) -> Tensor:
+    """CTC loss (Graves et al. 2006) a character, in float32 whatever the network computed in.
+
+    logits (T, N, C); steps (N,) is how many of the T belong to each line, None for all of them.
+    """
+    log_probs = functional.log_softmax(logits.float(), dim=-1)
+    if steps is None:
+        steps = torch.full((logits.shape[1],), len(logits), dtype=torch.long)
+    targets = batch.targets.to(logits.device)
+    return functional.ctc_loss(log_probs, targets, steps, batch.lengths, zero_infinity=True)
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively (elsewhere it is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was read, beside what is right; the intervals are of 95 %."""
+
+    truths: tuple[str, ...]
+    readings: tuple[str, ...]
+    confidences: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        return accuracy(self.truths, self.readings)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        return interval(round(self.accuracy * len(self.truths)), len(self.truths))
+
+    @property
+    def cer(self) -> float:
+        return cer(self.truths, self.readings)
+
+    @property
+    def cer_interval(self) -> tuple[float, float]:
+        return bootstrap_cer(self.truths, self.readings)
+
+    def worst(self, n: int = 10) -> list[int]:
+        """Indices of up to n wrong readings: most edits a character first, then the surest."""
+        rates = [cer([t], [r]) for t, r in zip(self.truths, self.readings, strict=True)]
+        wrong = [i for i, rate in enumerate(rates) if rate > 0]
+        return sorted(wrong, key=lambda i: (-rates[i], -self.confidences[i]))[:n]
+
+    def __str__(self) -> str:
+        (low, high), (least, most) = self.accuracy_interval, self.cer_interval
+        return (
+            f"accuracy {self.accuracy:.3f} ({low:.3f}-{high:.3f}), "
+            f"CER {self.cer:.4f} ({least:.4f}-{most:.4f}), {len(self.truths):,} images"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
+    """The samples' images, grey (H, W) uint8; ImageError names one that cannot be read."""
+    return [next(load_pages(sample.path)) for sample in samples]
+
+
+def evaluate(recognizer: Recognizer, samples: Sequence[Sample]) -> Evaluation:
+    """How well a recogniser, of any backend, reads labelled images."""
+    return _read(recognizer, samples, load_crops(samples))
+
+
+def _read(
+    recognizer: Recognizer, samples: Sequence[Sample], crops: Sequence[np.ndarray]
+) -> Evaluation:
+    readings = recognizer(crops)
+    return Evaluation(
+        tuple(sample.text for sample in samples),
+        tuple(reading.text for reading in readings),
+        tuple(reading.confidence for reading in readings),
+    )
+
+
+def _recognizer(model: CRNN) -> Recognizer:
+    return Recognizer(load_backend("pytorch", model), model.alphabet, model.preprocessing)

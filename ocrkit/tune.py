@@ -1,0 +1,121 @@
+"""Which settings train best: every combination tried on equal terms, in a study that resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from math import inf, prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocrkit.data import Sample
+from ocrkit.errors import MissingPartError
+from ocrkit.model import CRNN, weights_path
+from ocrkit.progress import progress as shown
+from ocrkit.train import TrainConfig, fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def grid(
+    model_path: str | Path,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    space: Mapping[str, Sequence[Any]],
+    folder: str | Path,
+    config: TrainConfig | None = None,
+    progress: bool = True,
+) -> tuple[pd.DataFrame, Path]:
+    """Try every combination of `space`; the trials, best first, and the best one's checkpoint.
+
+    space: values for fields of TrainConfig, such as {"lr": [5e-4, 1e-3], "epochs": [5, 10]}; the
+    other fields are `config`'s. Every trial starts from the weights at `model_path` with a new
+    optimizer, and its score is the lowest CER on `validation`.
+
+    The trials are kept in `folder`/tuning.db (SQLite), and those done before with the same weights,
+    data and settings are not repeated. Raises ValueError for a field that there is not,
+    MissingPartError without Optuna, and what `fit` raises.
+    """
+    config = config or TrainConfig()
+    if unknown := sorted(space.keys() - {field.name for field in fields(TrainConfig)}):
+        raise ValueError(f"TrainConfig has no {', '.join(unknown)}")
+    if not space or not all(space.values()):
+        raise ValueError("a grid needs at least one setting, and a value for each")
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingPartError(
+            f"a grid search needs Optuna ({error}); install it with `pip install optuna`"
+        ) from error
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = _name(weights_path(model_path), train, validation, space, config)
+    best = folder / f"{name}.safetensors"
+
+    def objective(trial: optuna.Trial) -> float:
+        chosen = {key: trial.suggest_categorical(key, values) for key, values in space.items()}
+        model = CRNN.load(model_path)
+        history = fit(model, train, validation, replace(config, **chosen), progress=False)
+        trial.set_user_attr("accuracy", history.best["accuracy"])
+        trial.set_user_attr("minutes", history.rows[-1]["minutes"])
+        if history.best["cer"] < min((done.value for done in _done(study)), default=inf):
+            model.save(best)
+        return history.best["cer"]
+
+    loud = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / 'tuning.db'}",
+            sampler=optuna.samplers.GridSampler(space, seed=config.seed),
+            study_name=name,
+            load_if_exists=True,
+        )
+        _revive(study)
+        left = range(prod(map(len, space.values())) - len(_done(study)))
+        for _ in shown(left, "trials", unit="trials") if progress and left else left:
+            study.optimize(objective, n_trials=1)
+    finally:
+        optuna.logging.set_verbosity(loud)
+    return _table(_done(study)), best
+
+
+def _name(
+    weights: Path,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    space: Mapping[str, Sequence[Any]],
+    config: TrainConfig,
+) -> str:
+    """A study's name, the same for the same question only: trials of another do not answer it."""
+    samples = [[(str(s.path), s.text) for s in part] for part in (train, validation)]
+    asked = json.dumps([samples, {k: list(v) for k, v in sorted(space.items())}, asdict(config)])
+    return "grid-" + hashlib.sha256(weights.read_bytes() + asked.encode()).hexdigest()[:12]
+
+
+def _done(study: Any) -> list[Any]:
+    return [trial for trial in study.get_trials() if trial.state.name == "COMPLETE"]
+
+
+def _revive(study: Any) -> None:
+    """Queue again the trials that were stopped: Optuna's grid sampler takes them for finished."""
+    import optuna
+
+    ids = {trial.system_attrs["grid_id"] for trial in _done(study)}
+    for trial in study.get_trials():
+        if trial.state.name == "FAIL" and trial.system_attrs["grid_id"] not in ids:
+            again = optuna.trial.create_trial(
+                state=optuna.trial.TrialState.WAITING, system_attrs=trial.system_attrs
+            )
+            study.add_trial(again)
+            ids.add(trial.system_attrs["grid_id"])
+
+
+def _table(trials: Sequence[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in trials]
+    return pd.DataFrame(rows).sort_values("cer", ignore_index=True)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ocrkit import progress as module
+from ocrkit.progress import progress
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a look at the clock takes; 0 at first."""
+    step, now = [0.0], [100.0]
+
+    def look() -> float:
+        now[0] += step[0]
+        return now[0]
+
+    monkeypatch.setattr(module.time, "monotonic", look)
+    return step
+
+
+def test_all_items_come_in_their_order() -> None:
+    assert list(progress("abc", "letters")) == ["a", "b", "c"]
+    assert list(progress(iter("abc"), "letters", total=3)) == ["a", "b", "c"]
+    assert list(progress([], "nothing")) == []
+
+
+def test_a_short_loop_is_one_line(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    clock[0] = 0.25
+    list(progress(range(8), "read"))
+    captured = capsys.readouterr()
+    assert captured.out == "read: 8 of 8 images, 4 a second, 2.0 s\n"
+    assert captured.err == ""
+
+
+def test_a_long_loop_is_a_line_each_quarter_with_the_time_left(
+    capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    clock[0] = 15.0
+    list(progress(range(8), "train", unit="steps"))
+    assert capsys.readouterr().out.splitlines() == [
+        "train: 2 of 8 steps, 15.0 s each, 90 s left",
+        "train: 4 of 8 steps, 15.0 s each, 60 s left",
+        "train: 6 of 8 steps, 15.0 s each, 30 s left",
+        "train: 8 of 8 steps, 15.0 s each, 120.0 s",
+    ]
+
+
+def test_a_loop_left_early_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in progress(range(8), "read"):
+        break
+    assert capsys.readouterr().out == ""
+
+
+def test_where_somebody_watches_it_is_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(progress(range(3), "read")) == [0, 1, 2]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "read:" in captured.err
