@@ -37,8 +37,8 @@ class Result:
 # read for them is unsure.
 MIN_CONFIDENCE = 0.6
 # A page read with less confidence may lie on its side or its head. Turned the wrong way real pages
-# were read with 0.82 at most, the right way seldom with less than this.
-UPRIGHT = 0.85
+# were read with 0.84 at most, the right way seldom with less than this.
+UPRIGHT = 0.9
 
 
 def read_page(

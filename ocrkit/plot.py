@@ -42,8 +42,7 @@ def overlay(
         # What is below the middle is rarely kept, and all that is kept would look green.
         sure = max(0.0, 2 * line.confidence - 1)
         color = tuple(
-            round(bad + sure * (good - bad))
-            for good, bad in zip(SURE, UNSURE, strict=True)
+            round(bad + sure * (good - bad)) for good, bad in zip(SURE, UNSURE, strict=True)
         )
         draw.polygon(corners, outline=color, width=2)
         _write_text(draw, line, scale, size[0])
