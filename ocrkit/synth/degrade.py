@@ -38,6 +38,12 @@ def thicken(ink: Ink, amount: float) -> Ink:
     return (1 - share) * ink + share * moved
 
 
+def carbon(ink: Ink, spread: float, gain: float) -> Ink:
+    """A carbon copy, or type full of fluff: ink runs `spread` px, and counters fill as it gains."""
+    run = np.asarray(cv2.GaussianBlur(ink, (0, 0), spread), np.float32)
+    return np.clip(gain * run, 0, 1)
+
+
 def uneven(ink: Ink, em: float, strength: float, rng: Generator) -> Ink:
     """Patches that took more or less ink, a few letters wide."""
     return np.clip(ink * (1 + strength * clouds(ink.shape, 1.5 * em, rng)), 0, 1)

@@ -21,7 +21,8 @@ from PIL import ImageFont
 from ocrkit.alphabet import DEFAULT_CHARACTERS
 
 # Typewriters and receipt printers come first because letters and receipts are what the reader meets
-# most; old-style serifs are nearly all of print before 1950.
+# most; old-style serifs are nearly all of print before 1950. Faces that draw capitals for small
+# letters set nothing but the reference data set's words, whose labels are in small letters.
 KIND_WEIGHTS = {
     "typewriter": 0.30,
     "serif": 0.27,
@@ -30,6 +31,7 @@ KIND_WEIGHTS = {
     "dotmatrix": 0.06,
     "slab": 0.06,
     "display": 0.04,
+    "capitals": 0.0,
 }
 
 # A first drawn just as its second, or known to be wrong, would teach a lie: it is not claimed.

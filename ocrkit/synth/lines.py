@@ -6,6 +6,7 @@ training can stop and go on, and several workers can share one stream.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -64,8 +65,9 @@ class LineGenerator:
 
     def choose_font(self, style: str, text: str, rng: Generator) -> tuple[Font, str]:
         """A font for the style that has every character; else the text without what it lacks."""
-        if style == "reference" and (reference := _reference_fonts(self.fonts)):
-            return reference[int(rng.integers(len(reference)))], text
+        if style == "reference" and (families := _reference_fonts(self.fonts)):
+            family = families[int(rng.integers(len(families)))]
+            return family[int(rng.integers(len(family)))], text
         fonts = _by_kind(self.fonts)
         weights = {k: w for k, w in STYLE_KINDS.get(style, KIND_WEIGHTS).items() if k in fonts}
         weights = weights or dict.fromkeys(fonts, 1.0)
@@ -89,21 +91,24 @@ def _by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], NDAr
     """Fonts of each kind, with their cumulated shares; None means all that are found."""
     fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
     kinds: dict[str, tuple[list[Font], NDArray[np.float64]]] = {}
-    for kind in sorted({font.kind for font in fonts}):
+    for kind in sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]}):
         pool = [font for font in fonts if font.kind == kind]
         kinds[kind] = pool, _shares(sampling_weights(pool))
     return kinds
 
 
 @lru_cache(maxsize=4)
-def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[Font, ...]:
-    """The faces of trdg, in which the reference data set sets its words in small letters.
+def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[tuple[Font, ...], ...]:
+    """The families of trdg, in which the reference data set sets its words in small letters.
 
     Some draw capitals for them; that can be learned where the face is like no other. Bebas is like
     any narrow grotesque, and would teach that capitals in one are small letters.
     """
-    found = fonts or find_fonts()
-    return tuple(f for f in found if f.family.startswith("trdg ") and "bebas" not in f.name.lower())
+    families: defaultdict[str, list[Font]] = defaultdict(list)
+    for font in fonts or find_fonts():
+        if font.family.startswith("trdg ") and "bebas" not in font.name.lower():
+            families[font.family].append(font)
+    return tuple(tuple(families[name]) for name in sorted(families))
 
 
 def _shares(weights: Iterable[float]) -> NDArray[np.float64]:
@@ -250,9 +255,8 @@ def _damage_ink(ink: Ink, em: float, machine: bool, rng: Generator, severity: fl
 
     if chance(0.5):
         ink = degrade.thicken(ink, float(rng.uniform(-0.45, 1.0)))
-    if chance(0.12):  # carbon copies and filled letters
-        blurred = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.03 * em), np.float32)
-        ink = degrade.thicken(blurred, 1.0)
+    if chance(0.25 if machine else 0.1):
+        ink = degrade.carbon(ink, float(rng.uniform(0.02, 0.075)) * em, float(rng.uniform(1, 2.2)))
     if chance(0.5 if machine else 0.25):
         ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.5 if machine else 0.35)), rng)
     if chance(0.08):

@@ -449,9 +449,9 @@ _WRITERS: dict[str, Callable[[_Pen], str]] = {
 
 # style -> its share of the lines, what writes it
 _STYLES = {
-    "prose": (0.20, "prose"),
-    "word": (0.06, "single"),
-    "reference": (0.12, "plain"),
+    "prose": (0.19, "prose"),
+    "word": (0.05, "single"),
+    "reference": (0.14, "plain"),
     "capitals": (0.07, "caps"),
     "title": (0.04, "title"),
     "receipt": (0.24, "receipt"),
