@@ -30,7 +30,6 @@ from ocrkit.image import Preprocessing
 from ocrkit.model import CRNN
 
 Backend = Callable[[np.ndarray], np.ndarray]
-Loaded = tuple[Backend, Alphabet, Preprocessing]
 FACTS = "ocrkit"  # where a written model keeps what a checkpoint says beside the weights
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -47,7 +46,9 @@ def load_backend(name: str, model: CRNN, precision: str = "float32") -> Backend:
     return BACKENDS[name](deepcopy(model).eval(), _dtype(precision))
 
 
-def load_file(path: str | Path, backend: str | None = None, precision: str = "float32") -> Loaded:
+def load_file(
+    path: str | Path, backend: str | None = None, precision: str = "float32"
+) -> tuple[Backend, Alphabet, Preprocessing]:
     """A model that `quantize` wrote, with what its checkpoint said of its use.
 
     backend: "openvino" for an .xml, "onnxruntime" for an .onnx; for a .pt2 "pytorch", which rounds
@@ -90,12 +91,8 @@ def _openvino_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]
 
 
 def _onnx_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
-    try:
+    with needs("ONNX Runtime", "onnxruntime"):
         import onnxruntime
-    except ImportError as error:
-        raise MissingPartError(
-            f"ONNX files need ONNX Runtime ({error}); install it with `pip install onnxruntime`"
-        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     try:
@@ -154,6 +151,18 @@ def _inductor(program: nn.Module) -> Backend:
 
 
 @contextmanager
+def needs(what: str, packages: str, instead: str = "") -> Iterator[None]:
+    """Around an import: where it fails, a MissingPartError says how to get the packages."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise MissingPartError(
+            f"{what} cannot be used here ({error}); install it with `pip install {packages}`"
+            + (instead and f", or {instead}")
+        ) from error
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Without the progress bars, log lines and warnings of packages that cannot be told to stop."""
     before, console = logging.root.manager.disable, get_console()
@@ -191,6 +200,12 @@ def _pytorch(model: CRNN, dtype: torch.dtype) -> Backend:
 
 
 def _ipex(model: CRNN, dtype: torch.dtype) -> Backend:
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return _runner(ipex_optimized(model, dtype, "the backend 'pytorch'", inplace=True), dtype)
+
+
+def ipex_optimized(model: CRNN, dtype: torch.dtype, instead: str, **options: Any) -> Any:
+    """What `ipex.optimize` makes of a model; MissingPartError, with what to take, if it cannot."""
     try:
         import intel_extension_for_pytorch as ipex
     except (ImportError, OSError, SystemExit, AttributeError) as error:
@@ -198,16 +213,15 @@ def _ipex(model: CRNN, dtype: torch.dtype) -> Backend:
         # AttributeError) and the processor.
         raise MissingPartError(
             f"Intel Extension for PyTorch cannot be used here ({error}); install it with "
-            "`pip install intel-extension-for-pytorch==2.8.0` beside torch 2.8.0, or take the "
-            "backend 'pytorch'"
+            "`pip install intel-extension-for-pytorch==2.8.0` beside torch 2.8.0, or take "
+            f"{instead}"
         ) from error
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
-        return _runner(ipex.optimize(model, dtype=dtype, inplace=True), dtype)
+        return ipex.optimize(model, dtype=dtype, **options)
     except AssertionError as error:
         raise MissingPartError(
             f"Intel Extension for PyTorch cannot compute in {dtype} on this processor ({error}); "
-            "take the precision 'float32' or the backend 'pytorch'"
+            f"take the precision 'float32' or {instead}"
         ) from error
 
 
@@ -225,13 +239,8 @@ def _runner(model: nn.Module, dtype: torch.dtype) -> Backend:
 
 def import_openvino() -> Any:
     """The package openvino; raises MissingPartError where it cannot be used."""
-    try:
+    with needs("OpenVINO", "openvino", "take the backend 'pytorch'"):
         import openvino
-    except (ImportError, OSError) as error:
-        raise MissingPartError(
-            f"OpenVINO cannot be used here ({error}); install it with `pip install openvino`, or "
-            "take the backend 'pytorch'"
-        ) from error
     return openvino
 
 
@@ -239,14 +248,9 @@ def to_ir(model: CRNN) -> Any:
     """The model as an openvino.Model of the same input and output, for any N and W."""
     ov, example = import_openvino(), torch.zeros(1, 1, 32, 64)
     model = deepcopy(model).eval().to("cpu")
-    with warnings.catch_warnings():
-        # Tracing warns that it might have fixed batch and width; the tests see that it does not.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+    # Tracing warns that it might have fixed batch and width; the tests see that it does not.
+    with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
         return ov.convert_model(model, example_input=example, input=[-1, 1, 32, -1])
-
-
-def _openvino(model: CRNN, dtype: torch.dtype) -> Backend:
-    return _compiled(to_ir(model), dtype)
 
 
 def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
@@ -270,7 +274,7 @@ def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
 BACKENDS: dict[str, Callable[[CRNN, torch.dtype], Backend]] = {
     "pytorch": _pytorch,
     "ipex": _ipex,
-    "openvino": _openvino,
+    "openvino": lambda model, dtype: _compiled(to_ir(model), dtype),
 }
 # How a file is run, by its suffix; the first is the usual way.
 FILES: dict[str, dict[str, Callable[[Path, torch.dtype], tuple[Backend, str | None]]]] = {

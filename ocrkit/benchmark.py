@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from ocrkit.backends import Backend, quiet
+from ocrkit.backends import Backend, needs, quiet
 from ocrkit.data import Sample
 from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import find_images, load_pages
@@ -42,15 +42,16 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 Reader = Callable[[Path], str]  # the text of all pages of an image file
 
-# Multiply-adds of one core in a cycle, at most: two units of 8 or 16 lanes for FP32. INT8 without
-# VNNI takes two multiplying instructions and an adding one for each 32 or 64 products.
-_A_CYCLE = {
-    "AVX2": {"FP32": 16.0, "INT8": 32.0},
-    "AVX2 VNNI": {"FP32": 16.0, "INT8": 64.0},
-    "AVX-512": {"FP32": 32.0, "INT8": 128 / 3},
-    "AVX-512 VNNI": {"FP32": 32.0, "INT8": 128.0},
-    "AMX": {"FP32": 32.0, "INT8": 1024.0},
-}
+# What a processor has -> multiply-adds of one core in a cycle, FP32 and INT8, at most: two units of
+# 8 or 16 lanes for FP32. INT8 without VNNI takes two multiplying instructions and an adding one for
+# each 32 or 64 products.
+_A_CYCLE = (
+    ({"AMX"}, 32, 1024),
+    ({"AVX-512", "VNNI"}, 32, 128),
+    ({"AVX-512"}, 32, 128 / 3),
+    ({"AVX2", "VNNI"}, 16, 64),
+    ({"AVX2"}, 16, 32),
+)
 
 
 # --- timing ---------------------------------------------------------------------------------------
@@ -147,11 +148,10 @@ class Artefact:
         """What is wrong with the file, or ""."""
         if not self.path.exists():
             return f"{self.path} is not there; notebook {self.notebook} makes it"
-        if max(file.stat().st_mtime for file in self.files) < self.checkpoint.stat().st_mtime:
-            return (
-                f"{self.path} is older than {self.checkpoint}; run notebook {self.notebook} again"
-            )
-        return ""
+        newest = max(file.stat().st_mtime for file in self.files)
+        older = newest < self.checkpoint.stat().st_mtime
+        remedy = f"older than {self.checkpoint}; run notebook {self.notebook} again"
+        return f"{self.path} is {remedy}" if older else ""
 
     @property
     def files(self) -> list[Path]:
@@ -172,8 +172,12 @@ class Artefact:
 
 
 def artefacts(checkpoint: Path, folder: str | Path) -> list[Artefact]:
-    """All that the notebooks make of a checkpoint; `folder` is where they write."""
-    load, bf16 = Recognizer.load, partial(Recognizer.load, precision="bfloat16")
+    """All that the notebooks make of a checkpoint; `folder` is where they write.
+
+    They decode greedily: what is compared is how the network is run, not what a language adds.
+    """
+    load = partial(Recognizer.load, decoder="greedy")
+    bf16 = partial(load, precision="bfloat16")
     return [
         Artefact(label, Path(folder, name), checkpoint, notebook, reader)
         for label, name, notebook, reader in (
@@ -265,14 +269,10 @@ def nominal_peak(cores: int, ghz: float, features: Collection[str]) -> dict[str,
     units: an upper bound for its instruction set, as some have one unit where two are counted.
     Empty for a processor without AVX2, whose peak is not known here.
     """
-    if "AMX" in features:
-        kind = "AMX"
-    elif not {"AVX2", "AVX-512"} & set(features):
-        return {}
-    else:
-        kind = "AVX-512" if "AVX-512" in features else "AVX2"
-        kind += " VNNI" if "VNNI" in features else ""
-    return {name: cores * ghz * 1e9 * value for name, value in _A_CYCLE[kind].items()}
+    for needed, fp32, int8 in _A_CYCLE:
+        if needed <= set(features):
+            return {"FP32": cores * ghz * 1e9 * fp32, "INT8": cores * ghz * 1e9 * int8}
+    return {}
 
 
 def roofline(
@@ -299,23 +299,21 @@ def roofline(
     work = dict.fromkeys(products, size**3)
     work |= dict.fromkeys(backends, batch * sum(multiply_adds(model, width).values()))
     seconds = interleaved(runs, rounds)
-    billions = {
-        name: Spread(tuple(work[name] / s / 1e9 for s in seconds[name].values)) for name in runs
-    }
-    rows: list[dict[str, Any]] = []
-    for name in runs:
-        peak = billions.get(f"matrix product {name.split()[-1]}")
-        rates = billions[name].values
-        alone = 1000 if name in products else 1000 / batch
-        rows.append(
-            {
-                "label": name,
-                "ms": Spread(tuple(alone * s for s in seconds[name].values)),
-                "billions": Spread(rates),
-                "percent": peak and Spread(tuple(100 * b / max(peak.values) for b in rates)),
-            }
-        )
-    return rows
+
+    def rate(name: str) -> Spread:
+        return seconds[name].map(lambda s: work[name] / s / 1e9)
+
+    def row(name: str) -> dict[str, Any]:
+        product, count = f"matrix product {name.split()[-1]}", 1 if name in products else batch
+        peak = max(rate(product).values) if product in products else 0.0
+        return {
+            "label": name,
+            "ms": seconds[name].map(lambda s: 1000 * s / count),
+            "billions": rate(name),
+            "percent": rate(name).map(lambda b: 100 * b / peak) if peak else None,
+        }
+
+    return [row(name) for name in runs]
 
 
 def _products(size: int) -> dict[str, Callable[[], object]]:
@@ -372,7 +370,9 @@ def tesseract_reader(languages: Sequence[str] = ("eng", "fra")) -> Reader:
 
 def rapidocr_reader() -> Reader:
     """RapidOCR, whose package brings its weights along; MissingPartError where it is not there."""
-    engine = _package("rapidocr_onnxruntime", "RapidOCR").RapidOCR()
+    with needs("RapidOCR", "rapidocr_onnxruntime"):
+        package = import_module("rapidocr_onnxruntime")
+    engine = package.RapidOCR()
 
     def read(path: Path) -> str:
         pages = (engine(np.stack([page] * 3, axis=2))[0] or [] for page in load_pages(path))
@@ -383,7 +383,8 @@ def rapidocr_reader() -> Reader:
 
 def easyocr_reader(languages: Sequence[str] = ("en", "fr")) -> Reader:
     """EasyOCR; MissingPartError where the package or its weights are not there."""
-    easyocr = _package("easyocr", "EasyOCR")
+    with needs("EasyOCR", "easyocr"):
+        import easyocr
     try:
         engine = easyocr.Reader(list(languages), gpu=False, download_enabled=False, verbose=False)
     except FileNotFoundError as error:
@@ -393,13 +394,6 @@ def easyocr_reader(languages: Sequence[str] = ("en", "fr")) -> Reader:
     return lambda path: "\n".join(
         text for page in load_pages(path) for text in engine.readtext(page, detail=0)
     )
-
-
-def _package(module: str, name: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingPartError(f"{name} is not installed: pip install {module}") from error
 
 
 READERS: dict[str, Callable[[], Reader]] = {
@@ -448,13 +442,10 @@ def diff(truth: str, reading: str, context: int = 4) -> str:
     parts: list[str] = []
     for n, (kind, i, j, k, m) in enumerate(steps):
         if kind == "equal":
-            before, after = context * (n > 0), context * (n + 1 < len(steps))
-            if j - i > before + after:
-                parts.append(
-                    html.escape(" ".join([*true[i : i + before], "…", *true[j - after : j]]))
-                )
-            else:
-                parts.append(html.escape(" ".join(true[i:j])))
+            right, before, after = true[i:j], context * (n > 0), context * (n + 1 < len(steps))
+            if len(right) > before + after:
+                right[before : len(right) - after] = ["…"]
+            parts.append(html.escape(" ".join(right)))
             continue
         for tag, words, style in (("del", true[i:j], _MISSED), ("ins", read[k:m], _FALSE)):
             if words:

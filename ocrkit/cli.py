@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from ocrkit.detect import DetectorName
+from ocrkit.document import MIN_CONFIDENCE
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
 from ocrkit.export import FORMATS, output_stems, save
 
@@ -45,6 +46,10 @@ app = typer.Typer(
 RecognizerOption = Annotated[
     str, typer.Option(metavar="NAME|PATH", help="The weights to read with.")
 ]
+DecoderOption = Annotated[
+    Literal["greedy", "beam", "language"],
+    typer.Option(help="By the clearest characters, the likeliest text, or a language model too."),
+]
 
 
 @app.command()
@@ -69,7 +74,8 @@ def read(
     recognizer: RecognizerOption = "ocrkit-fast",
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Lines read with less are left out.")
-    ] = 0.6,
+    ] = MIN_CONFIDENCE,
+    decoder: DecoderOption = "language",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files read at a time.")] = 1,
     show: Annotated[
         bool | None,
@@ -95,7 +101,7 @@ def read(
         table = Table("file", "pages", "lines", "confidence", "seconds")
         from ocrkit.pipeline import read_documents
 
-        results = read_documents(sources, detector, recognizer, jobs, min_confidence)
+        results = read_documents(sources, detector, recognizer, jobs, min_confidence, decoder)
         for stem, result in session.bar(zip(stems, results, strict=True), len(sources)):
             with session.failing():
                 if result.document is None:
@@ -120,6 +126,7 @@ def recognize(
         list[Path], typer.Argument(metavar="FILE", help="Images of a line each, and folders.")
     ],
     recognizer: RecognizerOption = "ocrkit-fast",
+    decoder: DecoderOption = "language",
 ) -> None:
     """Read images of single lines; prints file, confidence and text, parted by tabs.
 
@@ -129,7 +136,7 @@ def recognize(
         sources = session.find(files)
         from ocrkit.recognize import Recognizer
 
-        reader = Recognizer.load(recognizer)
+        reader = Recognizer.load(recognizer, decoder=decoder)
         crops = _crops(sources, session)
         while chunk := list(islice(crops, CHUNK)):
             readings = reader([crop for _, crop in chunk])

@@ -8,6 +8,7 @@ is what remains when repeats are collapsed and then blanks (class 0) dropped.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ import numpy as np
 from ocrkit.alphabet import Alphabet
 
 _BLANK = 0
-_NEGLIGIBLE = math.log(1e-5)  # less likely characters cannot lift a prefix into a beam
+_NEGLIGIBLE = math.log(1e-3)  # less likely characters seldom lift a prefix into a beam
+_HOPELESS = 6.0  # a prefix whose logarithm lies so far behind the best seldom catches up
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,37 @@ def greedy_batch(logits: np.ndarray, alphabet: Alphabet) -> list[Decoded]:
     return [_decoded(best[:, n], probs[:, n], alphabet) for n in range(logits.shape[1])]
 
 
-def beam(log_probs: np.ndarray, alphabet: Alphabet, width: int = 10) -> Decoded:
+def beam(
+    log_probs: np.ndarray,
+    alphabet: Alphabet,
+    width: int = 8,
+    language: Callable[[str, str], float] | None = None,
+    weight: float = 0.25,
+    bonus: float = 0.6,
+) -> Decoded:
     """The likeliest text in log-probabilities (T, C), summed over all paths that give it.
 
     Prefix beam search, keeping the `width` likeliest prefixes at each step: Hannun et al.,
     "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
     2014. The characters' steps are those of the text's likeliest path.
 
+    language: the log-probability of a character, given the text before it. It counts `weight` times
+    beside the network's, and each character is worth `bonus` more, as long texts are less likely.
+
     Raises ValueError if C is not the alphabet's number of classes, or the width is less than 1.
     """
     _check_classes(log_probs, alphabet)
     if width < 1:
         raise ValueError(f"a beam is at least 1 wide, not {width}")
-    prefix = _likeliest_prefix(log_probs, width)
-    path = _align(log_probs, prefix)
+
+    def gain(before: str, character: str) -> float:
+        return weight * language(before, character) + bonus if language else 0.0
+
+    text = _likeliest_text(log_probs, alphabet, width, gain)
+    best = greedy(log_probs, alphabet)
+    if text == best.text:  # whose path is the likeliest of all
+        return best
+    path = _align(log_probs, alphabet.encode(text))
     return _decoded(path, np.exp(log_probs[np.arange(len(path)), path]), alphabet)
 
 
@@ -103,25 +122,48 @@ def _decoded(path: np.ndarray, probs: np.ndarray, alphabet: Alphabet) -> Decoded
     return Decoded(text, sum(confidences) / len(text) if text else 0.0, characters)
 
 
-def _likeliest_prefix(log_probs: np.ndarray, width: int) -> tuple[int, ...]:
-    # For each prefix the log-probabilities of the paths so far that end in a blank, and that do
-    # not: only after a blank is the same character again a new one.
-    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}
+@dataclass(slots=True)
+class _Prefix:
+    """Log-probabilities of a prefix's paths so far: those that end in a blank, and the others.
+
+    Only after a blank is the same character again a new one. gained: what language says of it.
+    """
+
+    gained: float
+    blank: float = -math.inf
+    char: float = -math.inf
+
+    @property
+    def score(self) -> float:
+        return _add(self.blank, self.char) + self.gained
+
+
+def _likeliest_text(
+    log_probs: np.ndarray, alphabet: Alphabet, width: int, gain: Callable[[str, str], float]
+) -> str:
+    beams = {"": _Prefix(0.0, blank=0.0)}
     for step in log_probs:
-        likely = [(c, float(step[c])) for c in np.flatnonzero(step > _NEGLIGIBLE).tolist() if c]
-        blank = float(step[_BLANK])
-        longer: dict[tuple[int, ...], tuple[float, float]] = {}
-        for prefix, (ends_blank, ends_char) in beams.items():
-            either = _add(ends_blank, ends_char)
-            repeat = ends_char + float(step[prefix[-1]]) if prefix else -math.inf
-            was_blank, was_char = longer.get(prefix, (-math.inf, -math.inf))
-            longer[prefix] = (_add(was_blank, either + blank), _add(was_char, repeat))
-            for c, log_prob in likely:
-                before = ends_blank if prefix and prefix[-1] == c else either
-                was_blank, was_char = longer.get((*prefix, c), (-math.inf, -math.inf))
-                longer[(*prefix, c)] = (was_blank, _add(was_char, before + log_prob))
-        ranked = sorted(longer.items(), key=lambda item: _add(*item[1]), reverse=True)
-        beams = dict(ranked[:width])
+        likely = [
+            (alphabet.characters[c - 1], float(step[c]))
+            for c in np.flatnonzero(step > _NEGLIGIBLE).tolist()
+            if c != _BLANK
+        ]
+        repeated = dict(likely)
+        longer: dict[str, _Prefix] = {}
+        for text, old in beams.items():
+            either = _add(old.blank, old.char)
+            same = longer.setdefault(text, _Prefix(old.gained))
+            same.blank = _add(same.blank, either + float(step[_BLANK]))
+            same.char = _add(same.char, old.char + repeated.get(text[-1:], -math.inf))
+            for char, log_prob in likely:
+                before = old.blank if text[-1:] == char else either
+                new = longer.get(text + char)
+                if new is None:
+                    new = longer[text + char] = _Prefix(old.gained + gain(text, char))
+                new.char = _add(new.char, before + log_prob)
+        ranked = sorted(longer.items(), key=lambda item: item[1].score, reverse=True)[:width]
+        least = ranked[0][1].score - _HOPELESS
+        beams = {text: prefix for text, prefix in ranked if prefix.score >= least}
     return next(iter(beams))
 
 
@@ -131,7 +173,7 @@ def _add(a: float, b: float) -> float:
     return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
-def _align(log_probs: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
+def _align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     """The likeliest path (T,) whose text is `ids` (Viterbi), as the class of each step."""
     states = np.zeros(2 * len(ids) + 1, int)  # blank, character, blank, ... character, blank
     states[1::2] = ids

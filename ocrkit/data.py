@@ -134,12 +134,10 @@ def reference_data(
     (85, 10 and 5 %); "test" is its 100, "test1000" 1,000 more of the kind. `quick` makes fewer
     images, 600 and 100 and 200, in a folder of their own.
     """
-    folder = Path(folder)
+    folder, sizes = Path(folder), {}
     if quick:
-        folder = folder.with_name(f"{folder.name}-quick")
-        reference_words(folder, train=600, extra_test=200, seed=seed, progress=progress)
-    else:
-        reference_words(folder, seed=seed, progress=progress)
+        folder, sizes = folder.with_name(f"{folder.name}-quick"), {"train": 600, "extra_test": 200}
+    reference_words(folder, **sizes, seed=seed, progress=progress)
     shares = {"train": 0.85, "validation": 0.10, "calibration": 0.05}
     parts = split(read_manifest(folder / "train.txt"), shares, seed)
     tests = {name: read_manifest(folder / f"{name}.txt") for name in ("test", "test1000")}

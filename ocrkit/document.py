@@ -5,7 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+# Lines read with less are left out, if nothing else is asked for: specks, stamps, ditto marks and
+# the edges of pictures are found as lines now and then, but what is read for them is unsure.
+MIN_CONFIDENCE = 0.6
+
+
+class Said(Protocol):
+    """Whatever was read: a line, or the reading of one."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+def mean_confidence(lines: Sequence[Said]) -> float:
+    """Mean confidence of the lines, weighted by their characters; 0 where there are none."""
+    characters = sum(len(line.text) for line in lines)
+    return sum(line.confidence * len(line.text) for line in lines) / max(characters, 1)
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,7 @@ class Page:
     @property
     def confidence(self) -> float:
         """Mean confidence, lines weighted by their characters; 0 for a page without text."""
-        return _mean_confidence(self.lines)
+        return mean_confidence(self.lines)
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ class Document:
     @property
     def confidence(self) -> float:
         """Mean confidence, lines weighted by their characters; 0 for a document without text."""
-        return _mean_confidence([line for page in self.pages for line in page.lines])
+        return mean_confidence([line for page in self.pages for line in page.lines])
 
     def save(self, path: str | Path) -> Path:
         """Write the document in the format that the path's suffix names; see `ocrkit.export`."""
@@ -129,11 +149,6 @@ class Document:
     def from_dict(cls, data: Mapping[str, Any]) -> Document:
         """The document that `to_dict` made `data` of."""
         return cls(data["source"], tuple(_page_from_dict(page) for page in data["pages"]))
-
-
-def _mean_confidence(lines: Sequence[Line]) -> float:
-    characters = sum(len(line.text) for line in lines)
-    return sum(line.confidence * len(line.text) for line in lines) / max(characters, 1)
 
 
 # float() and int() below: what detectors and models return are numpy numbers, which JSON refuses.

@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -26,14 +26,11 @@ from ocrkit.errors import ImageError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MAX_PIXELS = 180_000_000
 
-_SIGNATURES: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"II*\x00", TiffImageFile),
-    (b"MM\x00*", TiffImageFile),
-    (b"II+\x00", TiffImageFile),
-    (b"MM\x00+", TiffImageFile),
-)
+_SIGNATURES: dict[type[ImageFile.ImageFile], tuple[bytes, ...]] = {
+    PngImageFile: (b"\x89PNG\r\n\x1a\n",),
+    JpegImageFile: (b"\xff\xd8\xff",),
+    TiffImageFile: (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+}
 _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 
@@ -95,8 +92,8 @@ def _open(file: IO[bytes]) -> ImageFile.ImageFile:
     file.seek(0)
     if not head:
         raise ImageError("the file is empty")
-    for signature, reader in _SIGNATURES:
-        if head.startswith(signature):
+    for reader, signatures in _SIGNATURES.items():
+        if head.startswith(signatures):
             try:
                 return reader(file)
             except SyntaxError as error:  # Pillow's for a header that it can make no image of
@@ -321,12 +318,7 @@ def _text_rows(density: np.ndarray) -> tuple[int, int]:
 
 def fitted_width(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
     """Widths of the text and of the whole strip that `fit` makes of a grey crop (H, W)."""
-    crop = tighten(crop) if prep.trim else crop
-    return _widths(crop, prep)
-
-
-def _widths(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
-    height, width = crop.shape
+    height, width = (tighten(crop) if prep.trim else crop).shape
     content = round(width * prep.height / height) if height else 0
     content = min(max(content, prep.min_width), prep.max_width)
     return content, -(-content // prep.bucket) * prep.bucket
@@ -338,8 +330,9 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
     Rows, height and aspect are fitted, light and dark normalised, blank paper added on the right.
     Any size is answered; a crop without pixels is a blank strip.
     """
-    crop = tighten(crop) if prep.trim else crop
-    content, padded = _widths(crop, prep)
+    if prep.trim:
+        crop, prep = tighten(crop), replace(prep, trim=False)
+    content, padded = fitted_width(crop, prep)
     strip = np.full((1, prep.height, padded), prep.paper, np.float32)
     if crop.size:
         shrinks = crop.shape[0] >= prep.height
@@ -348,15 +341,10 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
             (content, prep.height),
             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
         )
-        strip[0, :, :content] = cv2.LUT(resized, _levels(resized, prep))
+        reference = np.linspace(-1, 1, 256, dtype=np.float32)
+        levels = _contrast(resized) if prep.normalize == "contrast" else reference
+        strip[0, :, :content] = cv2.LUT(resized, levels)
     return strip
-
-
-def _levels(strip: np.ndarray, prep: Preprocessing) -> np.ndarray:
-    """The normalised value of each grey level, float32 (256,)."""
-    if prep.normalize == "reference":
-        return ((np.arange(256) / 255 - 0.5) / 0.5).astype(np.float32)
-    return _contrast(strip)
 
 
 def _contrast(strip: np.ndarray) -> np.ndarray:

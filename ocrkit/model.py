@@ -127,6 +127,15 @@ class CRNN(nn.Module):
         x = self.relu5(self.bn5(self.conv5(x)))
         return self.rnn(x.squeeze(2).permute(2, 0, 1))
 
+    def facts(self) -> dict[str, Any]:
+        """What stands beside the weights in whatever file the model is written to."""
+        return {
+            "config": asdict(self.config),
+            "alphabet": self.alphabet.characters,
+            "preprocessing": asdict(self.preprocessing),
+            "provenance": self.provenance,
+        }
+
     def save(self, path: str | Path, *, half: bool = True) -> Path:
         """Write one safetensors file that holds everything; floats in 16 bits if `half`."""
         path = Path(path)
@@ -136,12 +145,9 @@ class CRNN(nn.Module):
             for name, value in self.state_dict().items()
             if value.is_floating_point()
         }
-        metadata = {
-            "format": FORMAT,
-            "config": json.dumps(asdict(self.config)),
-            "alphabet": self.alphabet.characters,
-            "preprocessing": json.dumps(asdict(self.preprocessing)),
-            "provenance": json.dumps(self.provenance),
+        metadata = {"format": FORMAT} | {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in self.facts().items()
         }
         # A stopped run must not leave half a checkpoint where a whole one was.
         partial = path.with_name(path.name + ".part")
@@ -282,19 +288,9 @@ def multiply_adds(model: CRNN, width: int) -> dict[str, int]:
 
 
 def _load_exactly(model: CRNN, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load with every key accounted for; batch norm's step counters may be absent."""
-    expected = model.state_dict()
-    counters = {key for key in expected if key.endswith("num_batches_tracked")}
-    problems = []
-    if missing := sorted(expected.keys() - tensors.keys() - counters):
-        problems.append(f"missing: {', '.join(missing)}")
-    if extra := sorted(tensors.keys() - expected.keys()):
-        problems.append(f"not part of a CRNN: {', '.join(extra)}")
-    problems += [
-        f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}"
-        for key in sorted(expected.keys() & tensors.keys())
-        if tensors[key].shape != expected[key].shape
-    ]
-    if problems:
-        raise CheckpointError(f"{path} does not fit the network; {'; '.join(problems)}")
-    model.load_state_dict(dict(tensors), strict=False)
+    """Load with every key accounted for, but for batch norm's step counters."""
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        problems = " ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise CheckpointError(f"{path} does not fit the network: {problems}") from error

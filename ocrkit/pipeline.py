@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ocrkit.detect import Detector, load_detector
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
 from ocrkit.errors import OcrkitError
 from ocrkit.image import crop_polygon, load_pages
 from ocrkit.recognize import Reading, Recognizer
@@ -33,12 +33,10 @@ class Result:
     error: str | None = None
 
 
-# Specks, stamps, ditto marks and the edges of pictures are found as lines now and then, but what is
-# read for them is unsure.
-MIN_CONFIDENCE = 0.6
-# A page read with less confidence may lie on its side or its head. Turned the wrong way real pages
-# were read with 0.84 at most, the right way seldom with less than this.
+# A page read with less confidence may lie on its side or its head. Turned the wrong way, pages were
+# read with 0.84 at most; the right way seldom with less than this.
 UPRIGHT = 0.9
+TRIED = 12  # lines read of a page that is turned to see
 
 
 def read_page(
@@ -55,8 +53,8 @@ def read_page(
     """
     clock = _Clock()
     polygons, readings = _read(page, detector, recognizer, clock)
-    if _confidence(readings) < UPRIGHT:
-        turns = _turns_to_upright(page, detector, recognizer, clock)
+    if mean_confidence(readings) < UPRIGHT:
+        turns = _turns_to_upright(page, detector, recognizer, clock, readings)
         if turns:
             polygons, readings = _read(np.rot90(page, turns), detector, recognizer, clock)
             polygons = [_turned_back(polygon, page.shape, turns) for polygon in polygons]
@@ -104,21 +102,19 @@ def _read(
     return polygons, readings
 
 
-def _confidence(readings: Sequence[Reading]) -> float:
-    """Mean over the characters; 0 where there are none."""
-    characters = sum(len(reading.text) for reading in readings)
-    return sum(r.confidence * len(r.text) for r in readings) / max(characters, 1)
-
-
 def _turns_to_upright(
-    page: np.ndarray, detector: Detector, recognizer: Recognizer, clock: _Clock
+    page: np.ndarray,
+    detector: Detector,
+    recognizer: Recognizer,
+    clock: _Clock,
+    unturned: Sequence[Reading],
 ) -> int:
-    """Quarter turns against the clock after which a dozen lines read with most confidence."""
-
-    def confidence(turns: int) -> float:
-        return _confidence(_read(np.rot90(page, turns), detector, recognizer, clock, 12)[1])
-
-    return max(range(4), key=confidence)
+    """Quarter turns against the clock after which the longest lines read with most confidence."""
+    confidences = [mean_confidence(sorted(unturned, key=lambda r: -len(r.text))[:TRIED])]
+    for turns in (1, 2, 3):
+        readings = _read(np.rot90(page, turns), detector, recognizer, clock, TRIED)[1]
+        confidences.append(mean_confidence(readings))
+    return int(np.argmax(confidences))
 
 
 def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarray:
@@ -134,14 +130,16 @@ def read_document(
     detector: Detector | str = "lines",
     recognizer: Recognizer | str | Path = "ocrkit-fast",
     min_confidence: float = MIN_CONFIDENCE,
+    decoder: str = "language",
 ) -> Document:
     """Read all pages of a PNG, JPEG or TIFF file.
 
     The detector and the recogniser are objects, or a name (of a recogniser a path as well) to load
-    them by; `min_confidence` is as in `read_page`. Raises ImageError for a file that cannot be
-    read, CheckpointError for a recogniser that cannot be loaded.
+    them by, the latter with a `decoder` as `Recognizer` has them; `min_confidence` is as in
+    `read_page`. Raises ImageError for a file that cannot be read, CheckpointError for a recogniser
+    that cannot be loaded.
     """
-    detector, recognizer = _loaded(detector, recognizer)
+    detector, recognizer = _loaded(detector, recognizer, decoder)
     pages = []
     start = perf_counter()
     for number, array in enumerate(load_pages(path), start=1):
@@ -160,6 +158,7 @@ def read_documents(
     recognizer: Recognizer | str | Path = "ocrkit-fast",
     jobs: int = 1,
     min_confidence: float = MIN_CONFIDENCE,
+    decoder: str = "language",
 ) -> Iterator[Result]:
     """Read files one after the other, or in `jobs` processes; yields in the order of `paths`.
 
@@ -168,10 +167,14 @@ def read_documents(
     are best. Raises CheckpointError or MissingPartError, before the first file, where they cannot
     be loaded.
     """
-    _loaded(detector, recognizer)
+    _loaded(detector, recognizer, decoder)
     sources = [Path(path) for path in paths]
     read = partial(
-        _attempt, detector=detector, recognizer=recognizer, min_confidence=min_confidence
+        _attempt,
+        detector=detector,
+        recognizer=recognizer,
+        min_confidence=min_confidence,
+        decoder=decoder,
     )
     if jobs <= 1 or len(sources) <= 1:
         yield from map(read, sources)
@@ -204,12 +207,11 @@ def _reason(error: Exception) -> str:
 
 
 def _loaded(
-    detector: Detector | str, recognizer: Recognizer | str | Path
+    detector: Detector | str, recognizer: Recognizer | str | Path, decoder: str
 ) -> tuple[Detector, Recognizer]:
-    return (
-        _detector(detector) if isinstance(detector, str) else detector,
-        _recognizer(recognizer) if isinstance(recognizer, str | Path) else recognizer,
-    )
+    if isinstance(recognizer, str | Path):
+        recognizer = _recognizer(recognizer, decoder=decoder)
+    return _detector(detector) if isinstance(detector, str) else detector, recognizer
 
 
 # Once in each process, not once for each file.

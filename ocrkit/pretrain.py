@@ -10,10 +10,9 @@ import csv
 import math
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +67,8 @@ def pretrain(
 ) -> Path:
     """Train until the budget is spent; returns the checkpoint of the averaged weights.
 
-    A folder with a `state.pt` is gone on with, its own model settings kept. `start_from` names a
-    checkpoint whose weights a new run begins with. Raises CheckpointError if state and config
-    cannot go together.
+    A folder with a `state.pt` is gone on with. `start_from` names a checkpoint whose weights a new
+    run begins with. Raises CheckpointError if the state is of a model of other settings.
     """
     config = config or PretrainConfig()
     folder = Path(folder)
@@ -169,11 +167,9 @@ class _Run:
         }
 
     def save(self, folder: Path, row: dict[str, float]) -> None:
-        log = folder / "log.csv"
-        new = not log.exists()
-        with log.open("a", newline="") as file:
+        with (folder / "log.csv").open("a", newline="") as file:
             writer = csv.DictWriter(file, list(row))
-            if new:
+            if not file.tell():
                 writer.writeheader()
             writer.writerow(row)
         self.average.provenance = {
@@ -182,8 +178,8 @@ class _Run:
             "processor": platform.processor() or platform.machine(),
             "held_out": row,
         }
-        self.average.save(folder / "model.safetensors", half=True)
-        state: dict[str, Any] = {
+        self.average.save(folder / "model.safetensors")
+        state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -194,17 +190,18 @@ class _Run:
         (folder / "state.part").replace(folder / "state.pt")
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
-        if state["config"] != asdict(self.model.config):
+        asked = asdict(self.model.config)
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:  # of another size, or another alphabet
             raise CheckpointError(
                 f"{folder / 'state.pt'} is of a model {state['config']}, but the settings ask for "
-                f"{asdict(self.model.config)}; take other settings or another folder"
-            )
-        self.model.load_state_dict(state["model"])
+                f"{asked} with {len(self.model.alphabet)} classes; take other settings, the same "
+                "weights to start from, or another folder"
+            ) from error
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        counters = state["counters"]
-        self.steps, self.crops = counters["steps"], counters["crops"]
-        self.seconds = counters["seconds"]
+        self.steps, self.crops, self.seconds = state["counters"].values()
 
 
 def learning_rate(config: PretrainConfig, steps: int, share: float) -> float:
@@ -219,5 +216,4 @@ def held_out_batches(
     """The same crops at every evaluation, from a seed that training never draws from."""
     make = LineGenerator(config.seed + 1_000_003, config.max_chars)
     crops = (make(i) for i in range(config.held_out))
-    batches: Iterator[Batch] = bucketed(crops, alphabet, preprocessing, config.columns)
-    return list(islice(batches, config.held_out))
+    return list(bucketed(crops, alphabet, preprocessing, config.columns))

@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 
 from ocrkit.alphabet import Alphabet
-from ocrkit.backends import FACTS, Backend, import_openvino, quiet, to_ir
+from ocrkit.backends import FACTS, Backend, import_openvino, needs, quiet, to_ir
 from ocrkit.ctc import greedy_batch
 from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import Preprocessing, fit
@@ -47,19 +46,14 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
 
     The facts of the checkpoint are in its metadata, as JSON under "ocrkit".
     """
-    import onnx
-
+    with needs("ONNX", "onnx"):
+        import onnx
     path = _prepared(path, ".onnx")
     partial = path.with_suffix(".part")
     model = deepcopy(model).eval().to("cpu")
-    with warnings.catch_warnings():
-        # The exporter is the older of torch's two, as the newer needs a package more. It warns of
-        # its age, and that tracing might fix batch and width; the tests see that it does not.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.filterwarnings(
-            "ignore", "Exporting a model to ONNX with a batch_size", UserWarning
-        )
+    # The exporter is the older of torch's two, as the newer needs a package more. It warns of its
+    # age, and that tracing might fix batch and width; the tests see that it does not.
+    with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             model,
             (torch.zeros(1, 1, 32, 64),),
@@ -70,7 +64,7 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
             dynamic_axes={"images": {0: "N", 3: "W"}, "logits": {0: "T", 1: "N"}},
         )
     exported = onnx.load(partial)
-    onnx.helper.set_model_props(exported, {FACTS: _facts(model)})
+    onnx.helper.set_model_props(exported, {FACTS: json.dumps(model.facts())})
     onnx.save(exported, partial)
     return partial.replace(path)
 
@@ -102,7 +96,7 @@ def to_openvino(
     ov = import_openvino()
     strips = _strips(model, calibration) if int8 else []
     ir = to_ir(model)
-    ir.set_rt_info(_facts(model), FACTS)
+    ir.set_rt_info(json.dumps(model.facts()), FACTS)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
         ov.save_model(ir, written)
@@ -110,12 +104,7 @@ def to_openvino(
             # Read again because only in the file the weights have 16 bits: what is not quantised
             # of a model in 32 bits is stored in 32.
             half = ov.Core().read_model(written)
-            try:
-                ir = _quantized(half, strips, lstms, validation, tolerance, model.alphabet)
-            except ImportError as error:
-                raise MissingPartError(
-                    f"INT8 for OpenVINO needs NNCF ({error}); install it with `pip install nncf`"
-                ) from error
+            ir = _quantized(half, strips, lstms, validation, tolerance, model.alphabet)
             written = Path(folder) / "int8.xml"
             ov.save_model(ir, written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))
@@ -155,26 +144,20 @@ def to_neural_compressor(
         for strip in strips:
             graph(torch.from_numpy(strip))
 
+    @torch.no_grad()
     def judge(graph: Callable[[torch.Tensor], torch.Tensor]) -> float:
-        with torch.no_grad():
-            right = _right(
-                lambda images: graph(torch.from_numpy(images)).numpy(),
-                validation or (),
-                model.alphabet,
-            )
+        def run(images: np.ndarray) -> np.ndarray:
+            return graph(torch.from_numpy(images)).numpy()
+
+        right = _right(run, validation or (), model.alphabet)
         trials.append(sum(right) / len(right))
         return trials[-1]
 
     partial = path.with_suffix(".part.pt2")
     with quiet(), torch.no_grad():
-        try:
+        with needs("Neural Compressor", "neural-compressor neural-compressor-pt"):
             from neural_compressor.torch import quantization as inc
             from neural_compressor.torch.export import export
-        except ImportError as error:
-            raise MissingPartError(
-                f"INT8 by Neural Compressor needs it ({error}); install it with "
-                "`pip install neural-compressor neural-compressor-pt`"
-            ) from error
         example = (torch.zeros(2, 1, 32, 64),)
         shapes = {"x": {0: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
         graph = export(deepcopy(model).eval().to("cpu"), example, dynamic_shapes=shapes)
@@ -187,7 +170,7 @@ def to_neural_compressor(
             tuning = inc.TuningConfig(configs, tolerable_loss=tolerance, max_trials=len(configs))
             graph = inc.autotune(graph, tuning, judge, run_fn=calibrate)
         program = torch.export.export(graph, example, dynamic_shapes=shapes)
-        facts = _facts(model, trials=trials)
+        facts = json.dumps(model.facts() | {"trials": trials})
         torch.export.save(program, partial, extra_files={FACTS: facts})
     return partial.replace(path)
 
@@ -219,18 +202,11 @@ def benchmark_app(
         if files and hint == "latency":  # one at a time, as it measures a fixed shape by itself
             command += ["-api", "async", "-nireq", "1"]
         done = subprocess.run(command, capture_output=True, text=True)
-    found = {
-        key: re.search(pattern, done.stdout)
-        for key, pattern in {
-            "fps": r"Throughput: +([\d.]+)",
-            "median_ms": r"Median: +([\d.]+)",
-            "precision": r"INFERENCE_PRECISION_HINT: <Type: '(\w+)'",
-        }.items()
-    }
-    text = {key: match[1] for key, match in found.items() if match}
-    if done.returncode or len(text) < len(found):
+    lines = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+)", r"PRECISION_HINT: <Type: '(\w+)'")
+    fps, median, used = (re.search(line, done.stdout) for line in lines)
+    if done.returncode or not (fps and median and used):
         raise OcrkitError(f"benchmark_app failed on {path}: {(done.stdout + done.stderr)[-500:]}")
-    return text | {key: float(text[key]) for key in ("fps", "median_ms")}
+    return {"fps": float(fps[1]), "median_ms": float(median[1]), "precision": used[1]}
 
 
 def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator[np.ndarray]:
@@ -240,9 +216,7 @@ def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator
 
 
 def _strips(model: CRNN, calibration: Iterable[np.ndarray] | None) -> list[np.ndarray]:
-    if calibration is None:
-        calibration = synthetic_strips(model.preprocessing)
-    strips = list(calibration)
+    strips = list(synthetic_strips(model.preprocessing) if calibration is None else calibration)
     if not strips:
         raise ValueError("INT8 needs strips to calibrate with; none were given")
     return strips
@@ -269,8 +243,8 @@ def _quantized(
         return sum(right) / len(right), right
 
     with quiet():
-        import nncf
-
+        with needs("NNCF", "nncf"):
+            import nncf
         options = {"subset_size": len(strips), "ignored_scope": nncf.IgnoredScope(names=kept)}
         if validation is None:
             return nncf.quantize(ir, nncf.Dataset(strips), **options)
@@ -290,16 +264,6 @@ def _inc_config(inc: Any, setting: dict[str, str]) -> Any:
     if kind := setting.get("float"):
         config.set_local(getattr(torch.nn, kind), inc.StaticQuantConfig("fp32", act_dtype="fp32"))
     return config
-
-
-def _facts(model: CRNN, **more: Any) -> str:
-    facts = {
-        "config": asdict(model.config),
-        "alphabet": model.alphabet.characters,
-        "preprocessing": asdict(model.preprocessing),
-        "provenance": model.provenance,
-    }
-    return json.dumps(facts | more)
 
 
 def _prepared(path: str | Path, suffix: str) -> Path:

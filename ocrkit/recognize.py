@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,13 @@ import numpy as np
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import FILES, Backend, load_backend, load_file
 from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
-from ocrkit.image import Preprocessing, fit, fitted_width
+from ocrkit.image import Preprocessing, fit, fitted_width, tighten
+from ocrkit.language import shipped
 from ocrkit.model import CRNN, weights_path
 
-DECODERS = ("greedy", "beam")
+# Where the network sees less than this, a language model would make up words that are not there.
+TOO_UNSURE = 0.5
+DECODERS = ("greedy", "beam", "language")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ NOTHING = Reading("", 0.0)
 class Recognizer:
     """Reads line crops with any backend.
 
-    batch_size: lines in one call of the backend. decoder: "greedy", or "beam" (slower).
+    batch_size: lines in one call of the backend. decoder: "greedy" takes what the network saw most
+    clearly at each step; "beam" the likeliest text; "language" does so too, minding how likely the
+    text is in itself.
     """
 
     backend: Backend
@@ -62,7 +67,7 @@ class Recognizer:
         name_or_path: str | Path = "ocrkit-fast",
         backend: str | None = None,
         precision: str = "float32",
-        decoder: str = "greedy",
+        decoder: str = "language",
     ) -> Recognizer:
         """A recogniser from a checkpoint: a path, or the name of weights the kit comes with.
 
@@ -92,9 +97,12 @@ class Recognizer:
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
         if progress and len(readable) < len(crops):
             progress(len(crops) - len(readable))
-        widths = {i: fitted_width(crops[i], self.preprocessing) for i in readable}
+        # Tightened here, as else each of the two below would do it.
+        tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
+        prep = replace(self.preprocessing, trim=False)
+        widths = {i: fitted_width(crop, prep) for i, crop in tight.items()}
         for indices in self._batches(widths):
-            strips = np.stack([fit(crops[i], self.preprocessing) for i in indices])
+            strips = np.stack([fit(tight[i], prep) for i in indices])
             logits = self.backend(strips)
             for n, index in enumerate(indices):
                 content, padded = widths[index]
@@ -117,7 +125,10 @@ class Recognizer:
     def _decode(self, logits: np.ndarray) -> Decoded:
         if self.decoder == "beam":
             return beam(log_softmax(logits), self.alphabet)
-        return greedy_batch(logits[:, None], self.alphabet)[0]
+        best = greedy_batch(logits[:, None], self.alphabet)[0]
+        if self.decoder == "greedy" or best.confidence < TOO_UNSURE:
+            return best
+        return beam(log_softmax(logits), self.alphabet, language=shipped().log_chance)
 
 
 def _reading(decoded: Decoded, steps: int) -> Reading:

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrkit.backends import PRECISIONS, load_backend, quiet
+from ocrkit.backends import PRECISIONS, ipex_optimized, load_backend, quiet
 from ocrkit.data import Batch, Sample, collate, steps_needed
-from ocrkit.errors import MissingPartError, OcrkitError
+from ocrkit.errors import OcrkitError
 from ocrkit.image import fit as fit_crop
-from ocrkit.image import fitted_width, load_pages
+from ocrkit.image import fitted_width, load_pages, tighten
 from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
 from ocrkit.model import CRNN
 from ocrkit.progress import progress as shown
@@ -111,10 +111,8 @@ def fit(
     held_out = load_crops(validation)
     rng = np.random.default_rng(config.seed)
     trainer = _Trainer(model, config, config.epochs * len(_groups(lines, config, rng)))
-    seen = iter(range(config.epochs * len(lines)))
-    if progress:
-        seen = shown(seen, "training", config.epochs * len(lines))
-
+    images = range(config.epochs * len(lines))
+    seen = iter(shown(images, "training") if progress else images)
     rows: list[dict[str, float]] = []
     kept = model.state_dict()
     start = time.monotonic()
@@ -126,8 +124,10 @@ def fit(
             for _ in islice(seen, len(groups[i])):
                 pass
         seconds = time.monotonic() - began
-        trainer.hand_over()
-        scores = _read(_recognizer(model), validation, held_out)
+        if trainer.network is not model:  # IPEX trains a copy
+            model.load_state_dict(trainer.network.state_dict())
+        reader = Recognizer(load_backend("pytorch", model), model.alphabet, model.preprocessing)
+        scores = evaluate(reader, validation, held_out)
         rows.append(
             {
                 "epoch": epoch,
@@ -189,7 +189,7 @@ class _Line:
 
 def _lines(model: CRNN, samples: Sequence[Sample]) -> list[_Line]:
     """The samples fitted, without those too narrow for CTC to write their label."""
-    lines = []
+    lines, prep = [], replace(model.preprocessing, trim=False)
     for sample, crop in zip(samples, load_crops(samples), strict=True):
         try:
             label = model.alphabet.encode(sample.text)
@@ -198,17 +198,13 @@ def _lines(model: CRNN, samples: Sequence[Sample]) -> list[_Line]:
                 f"{sample.path}: {error}; correct the label, leave the image out, or pretrain a "
                 "model whose alphabet has them"
             ) from error
-        content = fitted_width(crop, model.preprocessing)[0]
-        if steps_needed(label) <= _steps(content):
-            lines.append(_Line(fit_crop(crop, model.preprocessing), content, sample.text))
+        crop = tighten(crop) if model.preprocessing.trim else crop
+        content = fitted_width(crop, prep)[0]
+        if steps_needed(label) <= -(-content // 4):  # the time steps of so many columns, at least
+            lines.append(_Line(fit_crop(crop, prep), content, sample.text))
     if not lines:
         raise OcrkitError("all images are too narrow for their labels; are path and text mixed up?")
     return lines
-
-
-def _steps(content: int) -> int:
-    """Time steps of so many pixel columns, at the least."""
-    return -(-content // 4)
 
 
 def _groups(lines: list[_Line], config: TrainConfig, rng: np.random.Generator) -> list[list[_Line]]:
@@ -249,7 +245,10 @@ class _Trainer:
         )
         if config.ipex:
             dtype = torch.bfloat16 if self.half else torch.float32
-            self.network, self.optimizer = _ipex(model, self.optimizer, dtype)
+            with quiet():
+                self.network, self.optimizer = ipex_optimized(
+                    model, dtype, "ipex=False", optimizer=self.optimizer
+                )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: _share_of_lr(step, steps)
         )
@@ -285,32 +284,11 @@ class _Trainer:
         self.schedule.step()
         return loss.item()
 
-    def hand_over(self) -> None:
-        """Put the network's weights into the model, where IPEX trains a copy of its own."""
-        if self.network is not self.model:
-            self.model.load_state_dict(self.network.state_dict())
-
 
 def _share_of_lr(step: int, steps: int) -> float:
     """Rises over the first tenth of the steps, while half a cosine falls to nothing over all."""
     rise = min(1.0, (step + 1) / max(1, steps // 10))
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-def _ipex(
-    model: CRNN, optimizer: torch.optim.AdamW, dtype: torch.dtype
-) -> tuple[nn.Module, torch.optim.AdamW]:
-    try:
-        with quiet():
-            import intel_extension_for_pytorch as ipex
-
-            return ipex.optimize(model, dtype, optimizer)
-    except (ImportError, OSError, SystemExit, AttributeError, AssertionError) as error:
-        # The last is for a processor that does not compute in this type.
-        raise MissingPartError(
-            f"Intel Extension for PyTorch cannot train in {dtype} here ({error}); train with "
-            "ipex=False, or without bfloat16"
-        ) from error
 
 
 def ctc_loss(logits: Tensor, batch: Batch, steps: Tensor | None = None) -> Tensor:
@@ -369,8 +347,7 @@ class Evaluation:
             f"CER {self.cer:.4f} ({least:.4f}-{most:.4f}), {len(self.truths):,} images"
         )
 
-    def _repr_html_(self) -> str:
-        return str(self)
+    _repr_html_ = __str__
 
 
 def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
@@ -378,21 +355,13 @@ def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
     return [next(load_pages(sample.path)) for sample in samples]
 
 
-def evaluate(recognizer: Recognizer, samples: Sequence[Sample]) -> Evaluation:
-    """How well a recogniser, of any backend, reads labelled images."""
-    return _read(recognizer, samples, load_crops(samples))
-
-
-def _read(
-    recognizer: Recognizer, samples: Sequence[Sample], crops: Sequence[np.ndarray]
+def evaluate(
+    recognizer: Recognizer, samples: Sequence[Sample], crops: Sequence[np.ndarray] | None = None
 ) -> Evaluation:
-    readings = recognizer(crops)
+    """How well a recogniser, of any backend, reads labelled images (`crops`, if loaded before)."""
+    readings = recognizer(crops or load_crops(samples))
     return Evaluation(
         tuple(sample.text for sample in samples),
         tuple(reading.text for reading in readings),
         tuple(reading.confidence for reading in readings),
     )
-
-
-def _recognizer(model: CRNN) -> Recognizer:
-    return Recognizer(load_backend("pytorch", model), model.alphabet, model.preprocessing)

@@ -10,10 +10,10 @@ from math import inf, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocrkit.backends import needs
 from ocrkit.data import Sample
-from ocrkit.errors import MissingPartError
 from ocrkit.model import CRNN, weights_path
-from ocrkit.progress import progress as shown
+from ocrkit.progress import progress
 from ocrkit.train import TrainConfig, fit
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def grid(
     space: Mapping[str, Sequence[Any]],
     folder: str | Path,
     config: TrainConfig | None = None,
-    progress: bool = True,
 ) -> tuple[pd.DataFrame, Path]:
     """Try every combination of `space`; the trials, best first, and the best one's checkpoint.
 
@@ -44,12 +43,9 @@ def grid(
         raise ValueError(f"TrainConfig has no {', '.join(unknown)}")
     if not space or not all(space.values()):
         raise ValueError("a grid needs at least one setting, and a value for each")
-    try:
+    with needs("Optuna, for a grid search,", "optuna"):
         import optuna
-    except ImportError as error:
-        raise MissingPartError(
-            f"a grid search needs Optuna ({error}); install it with `pip install optuna`"
-        ) from error
+        import pandas as pd
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     name = _name(weights_path(model_path), train, validation, space, config)
@@ -76,11 +72,12 @@ def grid(
         )
         _revive(study)
         left = range(prod(map(len, space.values())) - len(_done(study)))
-        for _ in shown(left, "trials", unit="trials") if progress and left else left:
+        for _ in progress(left, "trials", unit="trials"):
             study.optimize(objective, n_trials=1)
     finally:
         optuna.logging.set_verbosity(loud)
-    return _table(_done(study)), best
+    rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in _done(study)]
+    return pd.DataFrame(rows).sort_values("cer", ignore_index=True), best
 
 
 def _name(
@@ -112,10 +109,3 @@ def _revive(study: Any) -> None:
             )
             study.add_trial(again)
             ids.add(trial.system_attrs["grid_id"])
-
-
-def _table(trials: Sequence[Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in trials]
-    return pd.DataFrame(rows).sort_values("cer", ignore_index=True)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ocrkit.backends import needs
 from ocrkit.detect import DETECTORS, load_detector
 from ocrkit.document import Document, Line, Page
-from ocrkit.errors import MissingPartError, OcrkitError
+from ocrkit.errors import OcrkitError
 from ocrkit.export import FORMATS
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
 from ocrkit.model import SUFFIXES
@@ -24,33 +25,8 @@ from ocrkit.pipeline import read_document
 from ocrkit.plot import overlay
 from ocrkit.recognize import Recognizer
 
-try:
+with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which reads just the same"):
     import ipywidgets
-except ImportError as error:
-    raise MissingPartError(
-        f"the widgets need ipywidgets ({error}); install it with `pip install ipywidgets`, or call "
-        "`ocrkit.read_document`, which reads just the same"
-    ) from error
-
-# Boxes on the page are buttons, so the keyboard reaches them and screen readers name them.
-STYLE = """<style>
-.ocrkit, .ocrkit * {box-sizing: border-box}
-.ocrkit .widget-html, .ocrkit .widget-html-content {height: auto; line-height: 1.5; margin: 0}
-.ocrkit .ocrkit-field {flex-direction: column; align-items: stretch; height: auto}
-.ocrkit .ocrkit-field > .widget-label {text-align: left; width: auto; font-weight: 600}
-.ocrkit .ocrkit-field > select {flex: none}
-.ocrkit .ocrkit-page {position: relative; overflow: hidden; border: 1px solid #bbb}
-.ocrkit .ocrkit-page img {display: block; width: 100%}
-.ocrkit .ocrkit-page button {position: absolute; margin: 0; padding: 0; background: transparent;
-  box-shadow: none}
-.ocrkit .ocrkit-page button:hover {background: rgba(25, 90, 210, 0.12)}
-.ocrkit .ocrkit-page button.ocrkit-chosen {background: rgba(25, 90, 210, 0.25)}
-.ocrkit button:focus-visible {outline: 3px solid #195ad2; outline-offset: 1px}
-.ocrkit-line img {max-width: 100%; max-height: 5em; display: block; margin: 6px 0}
-.ocrkit-line div {font-size: 1.2em; overflow-wrap: anywhere}
-.ocrkit a {color: #195ad2; text-decoration: underline; margin-left: 6px}
-.ocrkit-alert {color: #b3261e; font-weight: 600; overflow-wrap: anywhere}
-</style>"""
 
 
 class PageView(ipywidgets.HBox):
@@ -158,7 +134,8 @@ class Reader(ipywidgets.VBox):
             [self.source, self.upload, self.detector, self.recognizer, self.button, self.number],
             layout={"flex_flow": "row wrap", "align_items": "flex-end"},
         )
-        style = ipywidgets.HTML(STYLE, layout={"display": "none"})
+        look = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
+        style = ipywidgets.HTML(f"<style>{look}</style>", layout={"display": "none"})
         super().__init__([style, controls, self.status, self.links, self.view])
         self.add_class("ocrkit")
         self._choose()
@@ -235,8 +212,7 @@ def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
 
 
 def _img(picture: Image.Image, text: str, kind: str) -> str:
-    data = BytesIO()
-    picture.save(data, kind, quality=70)
+    picture.save(data := BytesIO(), kind, quality=70)
     uri = _uri(f"image/{kind.lower()}", data.getvalue())
     return f'<img alt="{escape(text)}" src="{uri}">'
 

@@ -27,7 +27,7 @@ class Reader:
 @pytest.fixture(autouse=True)
 def scans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A reader without weights, and a folder whose first and last documents are good."""
-    monkeypatch.setattr(pipeline, "_recognizer", lambda name: Reader())
+    monkeypatch.setattr(pipeline, "_recognizer", lambda name, decoder: Reader())
     monkeypatch.chdir(tmp_path)
     Path("scans").mkdir()
     for name in ("a.png", "z.jpg"):

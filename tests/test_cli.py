@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from ocrkit import cli, export, pipeline
 from ocrkit.alphabet import Alphabet
 from ocrkit.document import Document
 from ocrkit.model import CRNN, ModelConfig
-from ocrkit.recognize import Reading, Recognizer, WordReading
+from ocrkit.recognize import DECODERS, Reading, Recognizer, WordReading
 
 
 class Reader:
@@ -35,8 +36,8 @@ class Reader:
 @pytest.fixture(autouse=True)
 def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A reader that needs no weights, in a folder of its own."""
-    monkeypatch.setattr(pipeline, "_recognizer", lambda name: Reader())
-    monkeypatch.setattr(Recognizer, "load", lambda *args: Reader())
+    monkeypatch.setattr(pipeline, "_recognizer", lambda name, decoder: Reader())
+    monkeypatch.setattr(Recognizer, "load", lambda *args, **options: Reader())
     monkeypatch.chdir(tmp_path)
 
 
@@ -257,3 +258,9 @@ def test_help_starts_in_under_a_second_and_loads_nothing_heavy() -> None:
     assert "loaded []" in done.stdout
     # Not by the clock: the machine may be busy with something else.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+
+
+@pytest.mark.parametrize("command", ["read", "recognize"])
+def test_the_decoders_to_choose_from_are_those_there_are(command):
+    (text,) = re.findall(r"--decoder <(.*?)>", run(command, "--help").output)
+    assert tuple(text.split("|")) == DECODERS

@@ -307,7 +307,7 @@ def test_a_checkpoint_whose_alphabet_has_another_length_is_refused(tmp_path):
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() | {"alphabet": "abcdef"}
     save_file(load_file(path), path, metadata)
-    with pytest.raises(CheckpointError, match=r"embedding.bias has shape \(5,\), expected \(7,\)"):
+    with pytest.raises(CheckpointError, match=r"embedding.bias: .*\(\[5\]\).*\(\[7\]\)"):
         CRNN.load(path)
 
 
@@ -359,26 +359,28 @@ def test_batch_norm_s_step_counters_may_be_absent(tmp_path, alphabet):
 def test_a_missing_key_is_named(tmp_path, alphabet):
     state = hollow()
     del state["conv4_2.bias"]
-    with pytest.raises(CheckpointError, match="a.pth does not fit.*missing: conv4_2.bias$"):
+    with pytest.raises(CheckpointError, match=r'a.pth does not fit.*Missing.*: "conv4_2.bias"\.$'):
         CRNN.load_reference(saved(state, tmp_path / "a.pth"), alphabet)
 
 
 def test_a_missing_last_layer_is_named(tmp_path, alphabet):
     state = hollow()
     del state["rnn.1.embedding.bias"]
-    with pytest.raises(CheckpointError, match="missing: rnn.1.embedding.bias$"):
+    with pytest.raises(CheckpointError, match=r'Missing.*: "rnn.1.embedding.bias"\.$'):
         CRNN.load_reference(saved(state, tmp_path / "a.pth"), alphabet)
 
 
 def test_an_extra_key_is_named(tmp_path, alphabet):
     state = hollow() | {"conv6.weight": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match="a.pth does not fit.*not part of.*: conv6.weight$"):
+    with pytest.raises(
+        CheckpointError, match=r'a.pth does not fit.*Unexpected.*: "conv6.weight"\.$'
+    ):
         CRNN.load_reference(saved(state, tmp_path / "a.pth"), alphabet)
 
 
 def test_a_weight_of_another_shape_is_named_with_both_shapes(tmp_path, alphabet):
     state = hollow() | {"conv1.weight": torch.zeros(1).expand(64, 3, 3, 3)}
-    with pytest.raises(CheckpointError, match=r"conv1.weight.*\(64, 3, 3, 3\).*\(64, 1, 3, 3\)"):
+    with pytest.raises(CheckpointError, match=r"conv1.weight.*\[64, 3, 3, 3\].*\[64, 1, 3, 3\]"):
         CRNN.load_reference(saved(state, tmp_path / "a.pth"), alphabet)
 
 
@@ -391,7 +393,9 @@ def test_a_wrong_number_of_characters_is_told_with_the_right_one(tmp_path, given
 
 def test_a_whole_training_state_is_no_state_dict(tmp_path, alphabet):
     path = saved({"epoch": 3, "model": hollow()}, tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match="missing: .*conv1.weight.*not part.*: epoch, model"):
+    with pytest.raises(
+        CheckpointError, match='Missing.*conv1.weight.*Unexpected.*: "epoch", "model"'
+    ):
         CRNN.load_reference(path, alphabet)
 
 

@@ -26,7 +26,7 @@ ROWS = (
     {"errors"},
     {"alphabet", "image", "document", "metrics", "progress"},
     {"ctc", "synth"},
-    {"data", "model"},
+    {"data", "language", "model"},
     {"backends", "detect"},
     {"recognize"},
     {"train", "quantize", "pipeline", "export"},

@@ -184,7 +184,8 @@ def test_a_model_needs_nothing_but_its_files(model, folder, tmp_path, name):
     assert reader.alphabet == model.alphabet
     assert reader.preprocessing == model.preprocessing
     crops = [np.random.default_rng(7).integers(0, 256, (40, 300), np.uint8)]
-    own = Recognizer(load_file(folder / name)[0], model.alphabet, model.preprocessing)
+    run, _, _ = load_file(folder / name)
+    own = Recognizer(run, model.alphabet, model.preprocessing, decoder=reader.decoder)
     assert reader(crops) == own(crops)
 
 

@@ -244,6 +244,24 @@ def test_beam_reads_the_words_that_greedy_reads_where_all_is_clear():
     assert reading_of(path, decoder="beam").words == reading_of(path).words
 
 
+@pytest.mark.parametrize(("seen", "read"), [(0.9, "pour le"), (0.45, "pour lo")])
+def test_language_decides_where_letters_are_unclear_but_makes_nothing_up(seen, read):
+    """The last letter may be o or e; the others are seen well, or hardly at all."""
+    alphabet = Alphabet()
+
+    def run(images: np.ndarray) -> np.ndarray:
+        probs = np.full((images.shape[3] // 4 + 1, 1, len(alphabet)), (1 - seen) / len(alphabet))
+        probs[:, :, 0] = seen
+        for i, character in enumerate("pour lo"):
+            probs[2 * i, :, [0, *alphabet.encode(character)]] = [[1e-9], [seen]]
+        probs[12, :, alphabet.encode("eo")] = [[0.9 * seen], [seen]]
+        return np.log(probs / probs.sum(axis=2, keepdims=True)).astype(np.float32)
+
+    greedy, language = (Recognizer(run, alphabet, decoder=d) for d in ("greedy", "language"))
+    assert greedy([crop()])[0].text == "pour lo"
+    assert language([crop()])[0].text == read
+
+
 def test_an_unknown_decoder_names_those_there_are():
     with pytest.raises(ValueError, match="'lexicon'; choose one of greedy, beam"):
         Recognizer(says({}), LETTERS, decoder="lexicon")

@@ -95,7 +95,7 @@ def test_the_best_epoch_by_validation_is_kept(samples, monkeypatch, scores, best
         seen.append(recognizer.backend(np.ones((1, 1, 32, 32), np.float32)))
         return type("Scores", (), {"cer": scores[len(seen) - 1], "accuracy": 0.0})
 
-    monkeypatch.setattr(module, "_read", scored)
+    monkeypatch.setattr(module, "evaluate", scored)
     model = small()
     history = fit(model, samples, samples, replace(SHORT, epochs=3))
     assert history.best["epoch"] == best

@@ -64,7 +64,7 @@ class Font:
     @cached_property
     def characters(self) -> frozenset[str]:
         """The characters of the default alphabet that the font really draws, each as itself."""
-        face = ImageFont.truetype(str(self.path), 16, layout_engine=ImageFont.Layout.BASIC)
+        face = self.at(16)
         drawn = {c: _glyph(face, c) for c in DEFAULT_CHARACTERS}
         absent = _glyph(face, "\U0010fffd")
         lies = {c for c in drawn if c != c.upper() and drawn[c] == drawn.get(c.upper())}
