@@ -91,8 +91,10 @@ def beam(
     def gain(before: str, character: str) -> float:
         return weight * language(before, character) + bonus if language else 0.0
 
-    text = _likeliest_text(log_probs, alphabet, width, gain)
     best = greedy(log_probs, alphabet)
+    if (np.partition(log_probs, -2)[:, -2:-1] <= _NEGLIGIBLE).all():
+        return best  # there is nothing else to choose from
+    text = _likeliest_text(log_probs, alphabet, width, gain)
     if text == best.text:  # whose path is the likeliest of all
         return best
     path = _align(log_probs, alphabet.encode(text))

@@ -90,7 +90,8 @@ def to_openvino(
     does not guard against `lstms`: NNCF judges the model before its weights are 8 bits, and such an
     LSTM OpenVINO still computes in floating point.
 
-    Raises ValueError if `path` is no .xml or there is nothing to calibrate with.
+    Raises ValueError if `path` is no .xml or there is nothing to calibrate with, and OcrkitError
+    where NNCF fails to set layers back, as it may with `lstms`.
     """
     path = _prepared(path, ".xml")
     ov = import_openvino()
@@ -248,15 +249,22 @@ def _quantized(
         options = {"subset_size": len(strips), "ignored_scope": nncf.IgnoredScope(names=kept)}
         if validation is None:
             return nncf.quantize(ir, nncf.Dataset(strips), **options)
-        return nncf.quantize_with_accuracy_control(
-            ir,
-            nncf.Dataset(strips),
-            nncf.Dataset(validation, lambda line: line[0]),
-            judge,
-            max_drop=tolerance,
-            drop_type=nncf.DropType.RELATIVE,
-            **options,
-        )
+        try:
+            return nncf.quantize_with_accuracy_control(
+                ir,
+                nncf.Dataset(strips),
+                nncf.Dataset(validation, lambda line: line[0]),
+                judge,
+                max_drop=tolerance,
+                drop_type=nncf.DropType.RELATIVE,
+                **options,
+            )
+        except KeyError as error:
+            # NNCF 3.4 takes the nodes of shapes out of its graph, and then looks for them there.
+            raise OcrkitError(
+                "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
+                f"back to floating point (KeyError {error}); leave them out: lstms=()"
+            ) from error
 
 
 def _inc_config(inc: Any, setting: dict[str, str]) -> Any:

@@ -266,7 +266,7 @@ def test_openvino_reads_on_in_int8_and_no_longer_when_the_lstms_are_quantised(me
     for name, lstms in (("without", ()), ("first", (0,)), ("both", (0, 1))):
         path = tmp_path / f"{name}.xml"
         to_openvino(memorised.model, path, int8=True, calibration=calibration, lstms=lstms)
-        read[name] = texts(Recognizer.load(path), memorised)
+        read[name] = texts(Recognizer.load(path, decoder="greedy"), memorised)
         ir = openvino.Core().read_model(path)
         assert sum(kind == "i8" for kind in lstm_weights(ir)) == len(lstms)
     assert right(read["without"], memorised) >= 7
@@ -292,7 +292,7 @@ def test_accuracy_control_reads_on(memorised, tmp_path):
         memorised.model, tmp_path / "a.xml", int8=True, calibration=calibration, validation=lines
     )
     assert kinds(openvino.Core().read_model(path))["FakeQuantize"] > 0
-    assert right(texts(Recognizer.load(path), memorised), memorised) >= 7
+    assert right(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised) >= 7
 
 
 def trials(path: Path) -> list[float]:
@@ -307,7 +307,7 @@ def test_neural_compressor_reads_on_and_its_search_stops_at_the_first_good_setti
     lines = labelled(memorised)
     calibration = [strip for strip, _ in lines]
     path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines)
-    assert right(texts(Recognizer.load(path), memorised), memorised) >= 7
+    assert right(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised) >= 7
     assert trials(path) == [1.0, 1.0]
 
 
@@ -317,7 +317,7 @@ def test_the_search_takes_the_best_setting_where_none_is_good_enough(memorised, 
     # No setting can read twice as much as FP32.
     path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines, -1.0)
     assert trials(path)[: 1 + len(SETTINGS)] == [1.0] * (1 + len(SETTINGS))
-    assert right(texts(Recognizer.load(path), memorised), memorised) >= 7
+    assert right(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised) >= 7
 
 
 def test_neural_compressor_takes_convolutions_and_linear_layers_and_leaves_lstms(folder):
@@ -490,3 +490,17 @@ def test_without_a_compiler_a_pt2_is_not_compiled(folder, monkeypatch):
 def test_where_benchmark_app_fails_its_words_are_shown(folder):
     with pytest.raises(OcrkitError, match="benchmark_app failed on .*float.xml"):
         benchmark_app(folder / "float.xml", hint="fast")
+
+
+def test_accuracy_control_that_fails_in_nncf_says_what_to_do(memorised, tmp_path, monkeypatch):
+    """With some weights NNCF stumbles over LSTMs that it wants to set back."""
+
+    def stumble(*_: object, **__: object) -> None:
+        raise KeyError(199)
+
+    monkeypatch.setattr("nncf.quantize_with_accuracy_control", stumble)
+    lines = [(np.zeros((1, 1, 32, 64), np.float32), "a")]
+    path = tmp_path / "a.xml"
+    with pytest.raises(OcrkitError, match=r"set the LSTMs back.*lstms=\(\)"):
+        to_openvino(memorised.model, path, True, [lines[0][0]], lstms=(0, 1), validation=lines)
+    assert not path.exists()
