@@ -311,9 +311,7 @@ def test_a_full_run_after_those_before_it_reaches_the_goals(name, data, story):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="measured: 0.948 with language, 0.938 without; 28 words a face are few"
-)
+@pytest.mark.xfail(reason="measured: 0.948 with language, 0.938 without; 28 words a face are few")
 def test_fine_tuning_reads_19_of_20_words_of_the_reference_data_set(story):
     trained, tuned = (json.loads((story / f"{name}.json").read_text()) for name in NAMES[1:3])
     reached = [
