@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -218,8 +219,8 @@ def test_ctrl_c_leaves_whole_files_only_and_is_exit_130(monkeypatch: pytest.Monk
 
 def test_a_real_ctrl_c_ends_all_processes_without_a_traceback() -> None:
     CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save("my.safetensors")
-    for i in range(400):
-        scan(f"scans/{i:03}.png")
+    for i in range(1500):  # more than are read before the signal comes
+        scan(f"scans/{i:04}.png")
     arguments = ["read", "scans", "-o", "out", "--recognizer", "my.safetensors", "-j", "2"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from ocrkit.cli import app; app()", *arguments],
@@ -231,12 +232,17 @@ def test_a_real_ctrl_c_ends_all_processes_without_a_traceback() -> None:
     deadline = time.monotonic() + 180
     while not list(Path("out").glob("*.txt")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the worker processes too
-    _, errors = process.communicate(timeout=180)
+    errors = None
+    # Python loses an interrupt that comes within a __del__ or a weakref's callback; people press
+    # again then.
+    while errors is None and time.monotonic() < deadline:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the worker processes too
+        with suppress(subprocess.TimeoutExpired):
+            _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "stopped" in errors
-    assert 1 <= len(list(Path("out").iterdir())) < 400
+    assert 1 <= len(list(Path("out").iterdir())) < 1500
     assert not list(Path("out").glob(".*"))
 
 
