@@ -54,18 +54,6 @@ class Box:
     def height(self) -> float:
         return self.y1 - self.y0
 
-    @property
-    def area(self) -> float:
-        return self.width * self.height
-
-    def iou(self, other: Box) -> float:
-        """Shared area over joint area, 0 to 1; 0 where neither box has an area."""
-        width = min(self.x1, other.x1) - max(self.x0, other.x0)
-        height = min(self.y1, other.y1) - max(self.y0, other.y0)
-        shared = max(width, 0.0) * max(height, 0.0)
-        joint = self.area + other.area - shared
-        return min(shared / joint, 1.0) if joint > 0 else 0.0
-
 
 @dataclass(frozen=True)
 class Word:

@@ -90,7 +90,9 @@ class LanguageModel:
     def save(self, path: str | Path) -> None:
         """Write the model to an .npz file."""
         tables = {f"grams{n}": np.array(table) for n, table in enumerate(self.grams, start=1)}
-        tables |= {f"ends{n}": np.array(table) for n, table in enumerate(self.ends, start=1)}
+        # How often each was seen: small numbers, which pack better than their sums.
+        for n, ends in enumerate(self.ends, start=1):
+            tables[f"times{n}"] = np.diff(ends, prepend=0).astype(np.uint32)
         np.savez_compressed(path, allow_pickle=False, **tables)
 
     @classmethod
@@ -99,12 +101,13 @@ class LanguageModel:
         try:
             with np.load(path, allow_pickle=False) as file:
                 orders = range(1, len(file.files) // 2 + 1)
-                tables = [(file[f"grams{n}"].tolist(), file[f"ends{n}"].tolist()) for n in orders]
+                grams = tuple(file[f"grams{n}"].tolist() for n in orders)
+                ends = tuple(np.cumsum(file[f"times{n}"]).tolist() for n in orders)
         except (OSError, EOFError, BadZipFile, KeyError, ValueError) as error:
             raise CheckpointError(
                 f"{path} is not a language model ({error}); `python -m ocrkit.language` makes one"
             ) from error
-        return cls(tuple(grams for grams, _ in tables), tuple(ends for _, ends in tables))
+        return cls(grams, ends)
 
 
 _SHIPPED = Path(__file__).parent / "weights" / "ocrkit-language.npz"

@@ -42,9 +42,9 @@ def line(text: str, confidence: float = 1.0, *read: Word) -> Line:
     return Line(((0, 0), (9, 0), (9, 3), (0, 3)), text, confidence, read)
 
 
-def test_a_box_has_width_height_and_area() -> None:
+def test_a_box_has_width_and_height() -> None:
     box = Box(1, 2, 4, 7)
-    assert (box.width, box.height, box.area) == (3, 5, 15)
+    assert (box.width, box.height) == (3, 5)
 
 
 @given(st.lists(st.tuples(lengths, lengths), min_size=1))
@@ -64,27 +64,6 @@ def test_the_box_around_an_array_is_of_plain_floats() -> None:
 def test_there_is_no_box_around_nothing() -> None:
     with pytest.raises(ValueError, match="at least one point"):
         Box.around([])
-
-
-@given(boxes, boxes)
-def test_iou_is_a_share_and_the_same_in_either_order(a: Box, b: Box) -> None:
-    assert 0 <= a.iou(b) <= 1
-    assert a.iou(b) == b.iou(a)
-
-
-@given(boxes)
-def test_iou_of_a_box_with_itself_is_one_where_it_has_an_area(box: Box) -> None:
-    assert box.iou(box) == (1 if box.area > 0 else 0)
-
-
-def test_iou_is_shared_area_over_joint_area() -> None:
-    assert Box(0, 0, 2, 2).iou(Box(1, 1, 3, 3)) == pytest.approx(1 / 7)
-    assert Box(0, 0, 4, 4).iou(Box(1, 1, 3, 3)) == pytest.approx(4 / 16)
-
-
-@pytest.mark.parametrize("other", [Box(2, 0, 4, 2), Box(2, 2, 3, 3), Box(5, 5, 6, 6)])
-def test_boxes_that_touch_or_lie_apart_share_nothing(other: Box) -> None:
-    assert Box(0, 0, 2, 2).iou(other) == 0
 
 
 def test_the_box_of_a_tilted_line_holds_all_its_corners() -> None:
