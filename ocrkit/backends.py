@@ -77,7 +77,8 @@ def load_file(
     return run, Alphabet(said["alphabet"]), Preprocessing(**said["preprocessing"])
 
 
-def _openvino_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
+def openvino_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
+    """A model that `quantize` wrote, run by OpenVINO, and its facts as JSON if it has any."""
     ov = import_openvino()
     try:
         ir = ov.Core().read_model(path)
@@ -194,7 +195,8 @@ def _dtype(precision: str) -> torch.dtype:
     return PRECISIONS[precision]
 
 
-def _pytorch(model: CRNN, dtype: torch.dtype) -> Backend:
+def in_pytorch(model: nn.Module, dtype: torch.dtype) -> Backend:
+    """A network, in eval mode, as a callable on arrays."""
     # Convolutions on CPUs run faster when the channels of a pixel lie side by side.
     return _runner(model.to(memory_format=torch.channels_last), dtype)  # type: ignore[call-overload]
 
@@ -244,13 +246,16 @@ def import_openvino() -> Any:
     return openvino
 
 
-def to_ir(model: CRNN) -> Any:
-    """The model as an openvino.Model of the same input and output, for any N and W."""
-    ov, example = import_openvino(), torch.zeros(1, 1, 32, 64)
+def to_ir(model: nn.Module, height: int = 32) -> Any:
+    """The model as an openvino.Model of the same input and output, (N, 1, height, W).
+
+    For any N and W; height -1 is for any height as well.
+    """
+    ov, example = import_openvino(), torch.zeros(1, 1, 32 if height < 0 else height, 64)
     model = deepcopy(model).eval().to("cpu")
     # Tracing warns that it might have fixed batch and width; the tests see that it does not.
     with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
-        return ov.convert_model(model, example_input=example, input=[-1, 1, 32, -1])
+        return ov.convert_model(model, example_input=example, input=[-1, 1, height, -1])
 
 
 def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
@@ -272,13 +277,13 @@ def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
 
 
 BACKENDS: dict[str, Callable[[CRNN, torch.dtype], Backend]] = {
-    "pytorch": _pytorch,
+    "pytorch": in_pytorch,
     "ipex": _ipex,
     "openvino": lambda model, dtype: _compiled(to_ir(model), dtype),
 }
 # How a file is run, by its suffix; the first is the usual way.
 FILES: dict[str, dict[str, Callable[[Path, torch.dtype], tuple[Backend, str | None]]]] = {
-    ".xml": {"openvino": _openvino_file},
+    ".xml": {"openvino": openvino_file},
     ".onnx": {"onnxruntime": _onnx_file},
     ".pt2": {"pytorch": _pt2_file, "inductor": partial(_pt2_file, compiled=True)},
 }

@@ -162,31 +162,55 @@ def pretrain(
     folder: Annotated[
         Path, typer.Argument(help="Where the run keeps its state; a run that is there goes on.")
     ] = Path("output/pretrain"),
+    task: Annotated[
+        Literal["recognizer", "detector"],
+        typer.Option(help="To read lines, or to find them on pages."),
+    ] = "recognizer",
     minutes: Annotated[float, typer.Option(min=0.1, help="Budget over all runs together.")] = 60.0,
     width: Annotated[
-        float, typer.Option(min=0.05, help="Multiplier of the channels; 1 is the reference CRNN.")
+        float,
+        typer.Option(
+            min=0.05, help="Of a recogniser: multiplier of the channels; 1 is the reference CRNN."
+        ),
     ] = 0.25,
-    hidden: Annotated[int, typer.Option(min=8, help="LSTM units in one direction.")] = 128,
-    seed: Annotated[int, typer.Option(help="Of the weights and of the lines drawn.")] = 0,
+    hidden: Annotated[
+        int, typer.Option(min=8, help="Of a recogniser: LSTM units in one direction.")
+    ] = 128,
+    seed: Annotated[int, typer.Option(help="Of the weights and of what is drawn.")] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that draw lines; 0 draws between steps.")
+        int, typer.Option(min=0, help="Processes that draw; 0 draws between steps.")
     ] = 1,
     start_from: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="Weights that a new run begins with.")
     ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a detector: a folder of pages of your own, as JSON of `ocrkit read` whose "
+            "lines are right; they give every second page."
+        ),
+    ] = None,
 ) -> None:
-    """Train a recogniser on synthetic lines, from random weights or from others.
+    """Train a recogniser on synthetic lines, or a detector on pages, from random weights or others.
 
     Stop it at any time; the same command goes on from the last evaluation. Prints the path of the
-    weights, which `ocrkit read --recognizer` takes.
+    weights: `ocrkit read --recognizer` takes those of a recogniser.
     """
     with _session() as session:
         from ocrkit import pretrain as training
         from ocrkit.model import ModelConfig
 
-        model = ModelConfig(width, hidden, "all")
-        config = training.PretrainConfig(model, minutes, seed=seed, workers=workers)
-        session.say(str(training.pretrain(folder, config, start_from)))
+        if task == "detector":
+            config = training.DetectorPretrainConfig(
+                minutes=minutes, seed=seed, workers=workers, pages=str(pages) if pages else None
+            )
+            session.say(str(training.pretrain_detector(folder, config, start_from)))
+        else:
+            model = ModelConfig(width, hidden, "all")
+            settings = training.PretrainConfig(
+                model=model, minutes=minutes, seed=seed, workers=workers
+            )
+            session.say(str(training.pretrain(folder, settings, start_from)))
 
 
 class _Session:

@@ -150,6 +150,11 @@ def _likeliest_text(
             for c in np.flatnonzero(step > _NEGLIGIBLE).tolist()
             if c != _BLANK
         ]
+        if not likely:  # as between most letters: each prefix goes on with a blank
+            for prefix in beams.values():
+                prefix.blank = _add(prefix.blank, prefix.char) + float(step[_BLANK])
+                prefix.char = -math.inf
+            continue
         repeated = dict(likely)
         longer: dict[str, _Prefix] = {}
         for text, old in beams.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from threading import current_thread, main_thread
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ from ocrkit.errors import OcrkitError
 from ocrkit.image import Preprocessing, fit
 from ocrkit.synth.lines import Crop, LineGenerator
 from ocrkit.synth.words import reference_words
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class Stream(IterableDataset[Batch]):
         return bucketed(crops, self.alphabet, self.preprocessing, self.columns)
 
 
-def stream_batches(stream: Stream, workers: int = 1) -> Iterator[Batch]:
+def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
     """Batches made by `workers` processes ahead of time; 0 makes them here."""
     if workers == 0:
         return iter(stream)

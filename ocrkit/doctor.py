@@ -23,7 +23,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 INSTALL = "pip install {} (or, in a clone of the repository: make clean setup)"
 NEEDED = ("torch", "numpy", "pillow", "opencv-python-headless", "safetensors", "jiwer", "psutil",
-          "rich", "tqdm", "typer")  # fmt: skip
+          "rich", "shapely", "tqdm", "typer")  # fmt: skip
 # Optional package -> what is closed without it.
 OPTIONAL = {
     "neural-compressor": "INT8 with Neural Compressor",

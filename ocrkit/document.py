@@ -66,7 +66,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text; its polygon goes clockwise from the top left in reading direction."""
+    """A line of text.
+
+    Its polygon has k points along the top edge in reading direction, then k back along the bottom:
+    four corners clockwise from the top left, and more where the line is bent.
+    """
 
     polygon: tuple[tuple[float, float], ...]
     text: str

@@ -39,6 +39,7 @@ _MIN_CONTRAST = 32  # grey levels; paper without text varies by less, and is not
 _CONTRAST_RANGE = (-0.25, 1.25)
 _FAINT = 0.35  # less ink than this on a pixel is not counted as a letter's
 _BODY = 0.3  # rows of letters' bodies have this share of the ink of the densest rows
+_TALLEST = 192  # rows of a crop; six times what a strip has leaves all that can be seen in it
 _ROWS, _BLOCKS = 48, 24  # a line's ink is looked at in this detail to find its slope and rows
 _STEEPEST = 0.5  # largest rise of a line over its width, as a share of the crop's height
 _CENTRED = 0.18  # how far from the middle the text of a crop may lie, as a share of its height
@@ -184,34 +185,52 @@ def _images_below(folder: Path) -> Iterator[Path]:
 
 
 def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Cut a four-cornered region out of a grey page (H, W), straightened to uint8 (h, w).
+    """Cut a line out of a grey page (H, W), straightened to uint8 (h, w).
 
-    The corners (4, 2) are x, y in pixels, clockwise from the top left in reading direction; pixel
-    (0, 0) covers the square from (0, 0) to (1, 1), so upright whole-numbered corners give the
-    pixels unchanged. Longer of the opposite sides wins. What lies outside the page gets the colour
-    of its nearest edge.
+    The polygon (2k, 2) is x, y in pixels: k points along the top edge in reading direction, then k
+    back along the bottom, so that k = 2 is four corners, and more follow a bent line. Pixel (0, 0)
+    covers the square from (0, 0) to (1, 1): upright whole-numbered corners give the pixels
+    unchanged. The longer edge and the higher end win. What lies outside the page gets the colour of
+    its nearest edge.
     """
-    corners = np.asarray(polygon, np.float64)
-    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
-    width = int(np.clip(round(max(sides[0], sides[2])), 1, _CV2_MAX_SIDE))
-    height = int(np.clip(round(max(sides[1], sides[3])), 1, _CV2_MAX_SIDE))
+    points = np.asarray(polygon, np.float64)
+    half = len(points) // 2
+    edges = np.stack([points[:half], points[half:][::-1]])  # top and bottom, left to right
+    length = np.linalg.norm(np.diff(edges, axis=1), axis=2).sum(axis=1).max()
+    width = int(np.clip(round(length), 1, _CV2_MAX_SIDE))
+    across = np.linalg.norm(edges[1] - edges[0], axis=1)
+    height = int(np.clip(round(across.max()), 1, _CV2_MAX_SIDE))
 
     # The part of the page around the polygon is enough, and keeps a wide page within cv2's limit.
     limit = np.array(page.shape[::-1])
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, limit - 1)
-    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low + 1, limit)
+    low = np.clip(np.floor(points.min(axis=0)).astype(int) - 2, 0, limit - 1)
+    high = np.clip(np.ceil(points.max(axis=0)).astype(int) + 2, low + 1, limit)
     part = np.ascontiguousarray(page[low[1] : high[1], low[0] : high[0]])
 
     # cv2 counts from the centres of pixels, polygons from their corners.
-    source = (corners - low - 0.5).astype(np.float32)
-    target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
-    return cv2.warpPerspective(
-        part,
-        cv2.getPerspectiveTransform(source, target),
-        (width, height),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    edges = (edges - low - 0.5).astype(np.float32)
+    if half == 2:
+        source = edges.reshape(4, 2)[[0, 1, 3, 2]]
+        target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
+        return cv2.warpPerspective(
+            part,
+            cv2.getPerspectiveTransform(source, target),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    shares = (np.arange(width) + 0.5) / width
+    top, bottom = (along(edge, shares).T[:, None] for edge in edges)  # (2, 1, width) each
+    down = ((np.arange(height) + 0.5) / height)[:, None]
+    x, y = (top * (1 - down) + bottom * down).astype(np.float32)
+    return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def along(edge: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Points (n, 2) at shares (n,) from 0 to 1 of the length of an edge through points (k, 2)."""
+    steps = np.linalg.norm(np.diff(edge, axis=0), axis=1)
+    stops = np.concatenate([[0.0], np.cumsum(steps)]) / max(steps.sum(), 1e-6)
+    return np.stack([np.interp(shares, stops, edge[:, axis]) for axis in (0, 1)], axis=1)
 
 
 # --- crops -> the model's input -----------------------------------------------------------------
@@ -259,8 +278,12 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     for the letters' bodies, and kept with room for ascenders and descenders.
 
     A crop less than 12 high or 4 times as wide as high has too few letters to tell, and is
-    returned as it is.
+    returned as it is, but for its size: one of more than 192 rows is made smaller first.
     """
+    if crop.shape[0] > _TALLEST:
+        scale = _TALLEST / crop.shape[0]
+        size = (max(1, round(scale * crop.shape[1])), _TALLEST)
+        crop = cv2.resize(np.ascontiguousarray(crop), size, interpolation=cv2.INTER_AREA)
     height, width = crop.shape
     if height < 12 or width < 4 * height:
         return crop
@@ -345,6 +368,31 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
         levels = _contrast(resized) if prep.normalize == "contrast" else reference
         strip[0, :, :content] = cv2.LUT(resized, levels)
     return strip
+
+
+def closer(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
+    """A grey crop (H, W), drawn `stretch` times as wide, for `fit` to make larger letters of.
+
+    cut: the share of its rows that is left out above, and below.
+    """
+    height, width = crop.shape
+    rows = round(cut * height)
+    return cv2.resize(
+        np.ascontiguousarray(crop[rows : height - rows]),
+        (max(1, round(stretch * width)), height - 2 * rows),
+        interpolation=cv2.INTER_LINEAR,
+    )
+
+
+def page_ink(page: np.ndarray) -> np.ndarray:
+    """A detector's input of a grey page (H, W): float32, 0 for its paper and 1 for its ink.
+
+    The paper is the page's median. A page of light text on dark is below 0 where it has text.
+    """
+    counts = np.bincount(page.ravel()[:: max(1, page.size // 1_000_000)], minlength=256)
+    paper, ink = _level(counts, 0.5), _level(counts, 2 * _INK)
+    levels = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
+    return cv2.LUT(page, np.clip(levels, -2, 2).astype(np.float32))
 
 
 def _contrast(strip: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import jiwer
 import numpy as np
+import shapely
 
 _CHARACTERS = jiwer.ReduceToListOfListOfChars()
 _WORDS = jiwer.ReduceToListOfListOfWords()
@@ -84,6 +85,37 @@ def word_f1(truth_text: str, read_text: str) -> tuple[float, float, float]:
     right = (truth & read).total()
     precision, recall = right / max(read.total(), 1), right / max(truth.total(), 1)
     return precision, recall, 2 * right / (truth.total() + read.total())
+
+
+def line_f1(
+    truths: Sequence[Sequence[np.ndarray]], found: Sequence[Sequence[np.ndarray]], iou: float = 0.5
+) -> tuple[float, float, float]:
+    """Precision, recall and F1 of the lines found on some pages, polygons (k, 2) each.
+
+    A line is right if its intersection with a line of the truth is at least `iou` of their union;
+    each line of the truth is found once. Of pages without lines nothing found is right: 1.
+    """
+    right = 0
+    for truth, answer in zip(truths, found, strict=True):
+        shapes = [shapely.make_valid(shapely.Polygon(polygon)) for polygon in truth]
+        tree, left = shapely.STRtree(shapes), set(range(len(shapes)))
+        for polygon in answer:
+            shape = shapely.make_valid(shapely.Polygon(polygon))
+            near = [int(i) for i in tree.query(shape) if int(i) in left]
+            overlap = {i: _iou(shape, shapes[i]) for i in near}
+            best = max(overlap, key=lambda i: overlap[i], default=-1)
+            if best >= 0 and overlap[best] >= iou:
+                left.remove(best)
+                right += 1
+    wanted, given = sum(map(len, truths)), sum(map(len, found))
+    precision = right / given if given else 1.0
+    recall = right / wanted if wanted else 1.0
+    return precision, recall, 2 * right / (wanted + given) if wanted + given else 1.0
+
+
+def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
+    shared = a.intersection(b).area
+    return float(shared / max(a.area + b.area - shared, 1e-9))
 
 
 def _nfc(text: str) -> str:

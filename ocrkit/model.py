@@ -130,6 +130,7 @@ class CRNN(nn.Module):
     def facts(self) -> dict[str, Any]:
         """What stands beside the weights in whatever file the model is written to."""
         return {
+            "format": FORMAT,
             "config": asdict(self.config),
             "alphabet": self.alphabet.characters,
             "preprocessing": asdict(self.preprocessing),
@@ -138,22 +139,7 @@ class CRNN(nn.Module):
 
     def save(self, path: str | Path, *, half: bool = True) -> Path:
         """Write one safetensors file that holds everything; floats in 16 bits if `half`."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            name: value.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
-            for name, value in self.state_dict().items()
-            if value.is_floating_point()
-        }
-        metadata = {"format": FORMAT} | {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in self.facts().items()
-        }
-        # A stopped run must not leave half a checkpoint where a whole one was.
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(save(tensors, metadata))
-        partial.replace(path)
-        return path
+        return write_checkpoint(path, self, self.facts(), half)
 
     @classmethod
     def load(cls, name_or_path: str | Path = "ocrkit-fast") -> CRNN:
@@ -162,17 +148,7 @@ class CRNN(nn.Module):
         Raises CheckpointError when there is no such file or it is not a checkpoint of this kit.
         """
         path = weights_path(name_or_path)
-        try:
-            with safe_open(path, framework="pt") as file:
-                meta = file.metadata() or {}
-                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
-        if meta.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{path} is not a checkpoint of this kit (its metadata has no format {FORMAT!r}); "
-                "a .pth of the reference kit is read by CRNN.load_reference"
-            )
+        tensors, meta = read_checkpoint(path, FORMAT)
         try:
             model = cls(
                 ModelConfig(**json.loads(meta["config"])),
@@ -184,7 +160,7 @@ class CRNN(nn.Module):
             raise CheckpointError(
                 f"{path} says of itself what this version of ocrkit does not understand: {error!r}"
             ) from error
-        _load_exactly(model, tensors, path)
+        load_exactly(model, tensors, path)
         return model.eval()
 
     @classmethod
@@ -211,7 +187,7 @@ class CRNN(nn.Module):
                 f"alphabet given has {len(alphabet) - 1}; give the text file it was trained with"
             )
         model = cls(ModelConfig(), alphabet, Preprocessing(normalize="reference", trim=False))
-        _load_exactly(model, state, path)
+        load_exactly(model, state, path)
         model.provenance = {"source": f"reference kit state dict {path.name}"}
         return model.eval()
 
@@ -245,6 +221,59 @@ def first_weights(*names_or_paths: str | Path) -> Path:
         except CheckpointError:
             continue
     return weights_path(names_or_paths[-1])
+
+
+def write_checkpoint(
+    path: str | Path, model: nn.Module, facts: Mapping[str, Any], half: bool = True
+) -> Path:
+    """Write a model's weights and the facts, its "format" first, into one safetensors file.
+
+    Floats have 16 bits if `half`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: value.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
+        for name, value in model.state_dict().items()
+        if value.is_floating_point()
+    }
+    metadata = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in facts.items()
+    }
+    # A stopped run must not leave half a checkpoint where a whole one was.
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(save(tensors, metadata))
+    partial.replace(path)
+    return path
+
+
+def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights in float32 and facts of a file that `write_checkpoint` wrote.
+
+    Raises CheckpointError for any other file, or one whose "format" is not `kind`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+    if meta.get("format") != kind:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this kit (its metadata has no format {kind!r}); "
+            "a .pth of the reference kit is read by CRNN.load_reference"
+        )
+    return tensors, meta
+
+
+def load_exactly(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load with every key accounted for, but for batch norm's step counters."""
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        problems = " ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise CheckpointError(f"{path} does not fit the network: {problems}") from error
 
 
 def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
@@ -285,12 +314,3 @@ def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
 def multiply_adds(model: CRNN, width: int) -> dict[str, int]:
     """Multiplications, each with its addition, by layer for one strip (1, 1, 32, width)."""
     return {r["layer"]: r["multiply_adds"] for r in layer_table(model, width) if r["multiply_adds"]}
-
-
-def _load_exactly(model: CRNN, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load with every key accounted for, but for batch norm's step counters."""
-    try:
-        model.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        problems = " ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise CheckpointError(f"{path} does not fit the network: {problems}") from error

@@ -55,8 +55,9 @@ def overlay(
 
 def _write_text(draw: ImageDraw.ImageDraw, line: Line, scale: float, right: int) -> None:
     """The line's words where they stand, on the page that begins at `right`, all of one size."""
-    (_, y0), (_, y1), (_, y2), (_, y3) = line.polygon
-    tall = 0.8 * scale * (y3 + y2 - y0 - y1) / 2
+    half = len(line.polygon) // 2
+    tall = sum(y for _, y in line.polygon[half:]) - sum(y for _, y in line.polygon[:half])
+    tall *= 0.8 * scale / half
     room = sum(word.box.width for word in line.words) * scale
     width = sum(_font(100).getlength(word.text) for word in line.words) / 100
     # Not below a third of the line, as the extent of a lone character is only guessed.

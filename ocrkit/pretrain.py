@@ -1,4 +1,4 @@
-"""Training a recogniser from random weights on synthetic lines, within a budget of minutes.
+"""Training from random weights on synthetic lines and pages, within a budget of minutes.
 
 Everything that a stopped run needs to go on lies in one folder: `state.pt` (weights, optimizer,
 average, counters), `log.csv` (a row each evaluation) and the averaged weights as a checkpoint.
@@ -10,53 +10,84 @@ import csv
 import math
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ocrkit.alphabet import Alphabet
 from ocrkit.ctc import greedy_batch
 from ocrkit.data import Batch, Curriculum, Stream, bucketed, stream_batches
+from ocrkit.detect.lines import LineDetector
+from ocrkit.detect.network import LineNet, detector_loss
+from ocrkit.detect.pieces import Mixture, Pieces, PieceStream, own_sheets
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
-from ocrkit.metrics import accuracy, cer
+from ocrkit.metrics import accuracy, cer, line_f1
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.synth.lines import LineGenerator
+from ocrkit.synth.pages import PageGenerator, Sheet
 from ocrkit.train import ctc_loss, fast_bfloat16
 
+HELD_OUT = 1_000_003  # added to a seed: what a run is judged by, and never learns from
 
-@dataclass(frozen=True)
-class PretrainConfig:
-    """How to pretrain.
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How a run of pretraining goes, whatever is learned.
 
     minutes: the budget, over all runs of the folder together; the learning rate falls to nothing
-        at its end. columns: pixel columns in a batch, so a batch holds columns / width lines.
-    ramp: crops until lines have their full length and damage. decay: of the weight average (EMA).
-    workers: processes that make the data; 0 makes it between steps. precision: "auto" takes
-        bfloat16 where the processor computes it natively. evaluate_every: minutes.
+        at its end. decay: of the weight average (EMA). workers: processes that make the data; 0
+        makes it between steps. precision: "auto" takes bfloat16 where the processor computes it
+        natively. evaluate_every: minutes. held_out: how many crops or pages it is judged by.
     """
 
-    model: ModelConfig = ModelConfig(0.25, 128, "all")
     minutes: float = 60.0
-    columns: int = 6144
     lr: float = 2e-3
     warmup: int = 300
     weight_decay: float = 0.01
     clip: float = 2.0
     decay: float = 0.999
-    ramp: int = 60_000
-    max_chars: int = 48
     seed: int = 0
     workers: int = 1
     precision: str = "auto"
     evaluate_every: float = 4.0
     held_out: int = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(Budget):
+    """How to pretrain a recogniser.
+
+    columns: pixel columns in a batch, so a batch holds columns / width lines. ramp: crops until
+        lines have their full length and damage.
+    """
+
+    model: ModelConfig = ModelConfig(0.25, 128, "all")
+    columns: int = 6144
+    ramp: int = 60_000
+    max_chars: int = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorPretrainConfig(Budget):
+    """How to pretrain a detector: on pieces of pages, `batch` of `side` x `side` pixels a step.
+
+    pages: a folder of documents of one's own, which give every second page; see `own_sheets`.
+    """
+
+    channels: tuple[int, int, int, int] = (32, 64, 96, 128)
+    batch: int = 4
+    side: int = 416
+    pages: str | None = None
+    held_out: int = 60
 
 
 def pretrain(
@@ -65,28 +96,59 @@ def pretrain(
     start_from: str | Path | None = None,
     progress: bool = True,
 ) -> Path:
-    """Train until the budget is spent; returns the checkpoint of the averaged weights.
+    """Train a recogniser until the budget is spent; returns the averaged weights' checkpoint.
 
     A folder with a `state.pt` is gone on with. `start_from` names a checkpoint whose weights a new
     run begins with. Raises CheckpointError if the state is of a model of other settings.
     """
     config = config or PretrainConfig()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
+    model = CRNN.load(start_from) if start_from else CRNN(config.model)
+    return _train(Path(folder), _Reading(model, config), config, progress)
+
+
+def pretrain_detector(
+    folder: str | Path,
+    config: DetectorPretrainConfig | None = None,
+    start_from: str | Path | None = None,
+    progress: bool = True,
+) -> Path:
+    """Train a detector on synthetic pages; all else is as with `pretrain`."""
+    config = config or DetectorPretrainConfig()
+    torch.manual_seed(config.seed)
+    model = LineNet.load(start_from) if start_from else LineNet(config.channels)
+    return _train(Path(folder), _Finding(model, config), config, progress)
+
+
+class _Task(Protocol):
+    """What is learned: a model, what it learns from, and how well it does."""
+
+    data: str  # what it learns from
+    model: Any
+    facts: dict[str, Any]  # of the model, that a run cannot change
+
+    def batches(self, start: int) -> Iterator[Any]:
+        """Batches without end, the first made of the crops from `start` on."""
+
+    def crops(self, batch: Any) -> int:
+        """How many crops a batch holds."""
+
+    def loss(self, batch: Any, device: torch.device, half: bool) -> Tensor:
+        """A scalar to be made small, the model run in bfloat16 if `half`."""
+
+    def scores(self, average: Any, device: torch.device) -> dict[str, float]:
+        """How well the averaged weights do on what training never draws."""
+
+
+def _train(folder: Path, task: _Task, config: Budget, progress: bool) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     half = config.precision == "bfloat16" or (config.precision == "auto" and fast_bfloat16(device))
-
-    model = CRNN.load(start_from) if start_from else CRNN(config.model)
-    model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    run = _Run(model, config)
+    run = _Run(task, config, device)
     if (folder / "state.pt").is_file():
         run.restore(torch.load(folder / "state.pt", map_location=device, weights_only=True), folder)
-    held_out = held_out_batches(config, model.alphabet, model.preprocessing)
-    make = Curriculum(config.seed, config.ramp, config.max_chars)
     # Workers draw ahead of `crops`; what a stopped run had not yet learned from is drawn again.
-    stream = Stream(make, model.alphabet, model.preprocessing, config.columns, run.crops)
-    batches = stream_batches(stream, config.workers)
+    batches = task.batches(run.crops)
 
     budget = config.minutes * 60
     before, began, evaluated = run.seconds, time.monotonic(), time.monotonic()
@@ -94,7 +156,7 @@ def pretrain(
     losses: list[float] = []
     first_crop = run.crops
     while run.seconds < budget:
-        losses.append(run.step(next(batches), device, half, run.seconds / budget))
+        losses.append(run.step(next(batches), half, run.seconds / budget))
         now = time.monotonic()
         run.seconds = before + now - began
         bar.n = min(round(run.seconds), round(budget))
@@ -102,11 +164,12 @@ def pretrain(
         if run.steps % 20 == 0:
             bar.set_postfix_str(f"loss {losses[-1]:.3f}, {rate:.0f} crops/s")
         if now - evaluated > config.evaluate_every * 60 or run.seconds >= budget:
-            row = run.evaluate(held_out, device)
+            row = run.evaluate()
             row |= {"loss": round(sum(losses) / len(losses), 4), "crops_per_s": round(rate, 1)}
             losses.clear()
             run.save(folder, row)
-            bar.set_postfix_str(f"held-out CER {row['cer']:.4f}, {rate:.0f} crops/s")
+            shown = ", ".join(f"{name} {row[name]:.4f}" for name in run.scored)
+            bar.set_postfix_str(f"held out: {shown}, {rate:.0f} crops/s")
             evaluated = time.monotonic()
     bar.close()
     return folder / "model.safetensors"
@@ -115,28 +178,27 @@ def pretrain(
 class _Run:
     """Weights, their average, the optimizer and the counters of one training run."""
 
-    def __init__(self, model: CRNN, config: PretrainConfig) -> None:
-        self.model, self.config = model, config
-        self.average = deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, task: _Task, config: Budget, device: torch.device) -> None:
+        self.task, self.config, self.device = task, config, device
+        self.model = task.model.to(device, memory_format=torch.channels_last).train()
+        self.average = deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), config.lr, weight_decay=config.weight_decay
+            self.model.parameters(), config.lr, weight_decay=config.weight_decay
         )
         self.steps, self.crops, self.seconds = 0, 0, 0.0
+        self.scored: list[str] = []
 
-    def step(self, batch: Batch, device: torch.device, half: bool, share: float) -> float:
+    def step(self, batch: Any, half: bool, share: float) -> float:
         """One step of the optimizer, `share` (0..1) into the budget; returns the batch's loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.steps, share)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            images = batch.images.to(device, memory_format=torch.channels_last)
-            logits = self.model(images)
-        loss = ctc_loss(logits, batch)
+        loss = self.task.loss(batch, self.device, half)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.steps += 1
-        self.crops += len(batch.texts)
+        self.crops += self.task.crops(batch)
         self._average()
         return loss.item()
 
@@ -148,23 +210,17 @@ class _Run:
         floats = [name for name, value in mine.items() if value.is_floating_point()]
         torch._foreach_lerp_([mine[n] for n in floats], [new[n] for n in floats], 1 - decay)
 
-    def evaluate(self, batches: Sequence[Batch], device: torch.device) -> dict[str, float]:
-        """Scores of the averaged weights on held-out crops."""
-        truths: list[str] = []
-        readings: list[str] = []
-        with torch.inference_mode():
-            for batch in batches:
-                logits = self.average(batch.images.to(device)).float().cpu().numpy()
-                readings += [d.text for d in greedy_batch(logits, self.average.alphabet)]
-                truths += batch.texts
+    @torch.inference_mode()
+    def evaluate(self) -> dict[str, float]:
+        """Counters, and scores of the averaged weights on held-out crops."""
+        scores = self.task.scores(self.average, self.device)
+        self.scored = list(scores)
         return {
             "minutes": round(self.seconds / 60, 2),
             "steps": self.steps,
             "crops": self.crops,
             "lr": self.optimizer.param_groups[0]["lr"],
-            "cer": round(cer(truths, readings), 4),
-            "accuracy": round(accuracy(truths, readings), 4),
-        }
+        } | {name: round(score, 4) for name, score in scores.items()}
 
     def save(self, folder: Path, row: dict[str, float]) -> None:
         with (folder / "log.csv").open("a", newline="") as file:
@@ -173,7 +229,7 @@ class _Run:
                 writer.writeheader()
             writer.writerow(row)
         self.average.provenance = {
-            "data": "synthetic lines of ocrkit.synth",
+            "data": f"synthetic {self.task.data} of ocrkit.synth",
             "pretraining": asdict(self.config),
             "processor": platform.processor() or platform.machine(),
             "held_out": row,
@@ -184,27 +240,105 @@ class _Run:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "counters": {"steps": self.steps, "crops": self.crops, "seconds": self.seconds},
-            "config": asdict(self.model.config),
+            "config": self.task.facts,
         }
         torch.save(state, folder / "state.part")
         (folder / "state.part").replace(folder / "state.pt")
 
     def restore(self, state: dict[str, Any], folder: Path) -> None:
-        asked = asdict(self.model.config)
         try:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:  # of another size, or another alphabet
             raise CheckpointError(
                 f"{folder / 'state.pt'} is of a model {state['config']}, but the settings ask for "
-                f"{asked} with {len(self.model.alphabet)} classes; take other settings, the same "
-                "weights to start from, or another folder"
+                f"{self.task.facts}; take other settings, the same weights to start from, or "
+                "another folder"
             ) from error
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps, self.crops, self.seconds = state["counters"].values()
 
 
-def learning_rate(config: PretrainConfig, steps: int, share: float) -> float:
+class _Reading:
+    """To read lines: a CRNN, crops of one width at a time, CTC."""
+
+    data = "lines"
+
+    def __init__(self, model: CRNN, config: PretrainConfig) -> None:
+        self.model, self.config = model, config
+        self.facts = asdict(model.config) | {"classes": len(model.alphabet)}
+
+    @cached_property
+    def held_out(self) -> list[Batch]:
+        return held_out_batches(self.config, self.model.alphabet, self.model.preprocessing)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        make = Curriculum(self.config.seed, self.config.ramp, self.config.max_chars)
+        alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
+        stream = Stream(make, alphabet, preprocessing, self.config.columns, start)
+        return stream_batches(stream, self.config.workers)
+
+    def crops(self, batch: Batch) -> int:
+        return len(batch.texts)
+
+    def loss(self, batch: Batch, device: torch.device, half: bool) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = self.model(batch.images.to(device, memory_format=torch.channels_last))
+        return ctc_loss(logits, batch)
+
+    def scores(self, average: CRNN, device: torch.device) -> dict[str, float]:
+        truths: list[str] = []
+        readings: list[str] = []
+        for batch in self.held_out:
+            logits = average(batch.images.to(device)).float().cpu().numpy()
+            readings += [d.text for d in greedy_batch(logits, average.alphabet)]
+            truths += batch.texts
+        return {"cer": cer(truths, readings), "accuracy": accuracy(truths, readings)}
+
+
+class _Finding:
+    """To find lines: a LineNet, pieces of pages, the maps of their lines."""
+
+    data = "pages"
+
+    def __init__(self, model: LineNet, config: DetectorPretrainConfig) -> None:
+        self.model, self.config = model, config
+        self.facts = {"channels": list(model.channels)}
+        self.make: Callable[[int], Sheet] = PageGenerator(config.seed)
+        if config.pages:
+            self.make = Mixture(self.make, own_sheets(config.pages))
+
+    @cached_property
+    def held_out(self) -> list[Sheet]:
+        make = PageGenerator(self.config.seed + HELD_OUT)
+        return [make(i) for i in range(self.config.held_out)]
+
+    def batches(self, start: int) -> Iterator[Pieces]:
+        seed, side, size = self.config.seed, self.config.side, self.config.batch
+        stream = PieceStream(self.make, seed, side, size, start)
+        return stream_batches(stream, self.config.workers)
+
+    def crops(self, batch: Pieces) -> int:
+        return len(batch.images)
+
+    def loss(self, batch: Pieces, device: torch.device, half: bool) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            answer = self.model(batch.images.to(device, memory_format=torch.channels_last))
+        return detector_loss(answer, batch.maps.to(device))
+
+    def scores(self, average: LineNet, device: torch.device) -> dict[str, float]:
+        """Precision, recall and F1 at IoU 0.5 over the lines of whole pages."""
+
+        def run(page: np.ndarray) -> np.ndarray:
+            return average(torch.from_numpy(page).to(device)).cpu().numpy()
+
+        find = LineDetector(run, margin=0)
+        truths = [sheet.polygons for sheet in self.held_out]
+        found = [find.at_scale(sheet.scan) for sheet in self.held_out]
+        return dict(zip(("precision", "recall", "f1"), line_f1(truths, found), strict=True))
+
+
+def learning_rate(config: Budget, steps: int, share: float) -> float:
     """Linear warm-up over `config.warmup` steps, then half a cosine over the budget."""
     warm = min(1.0, (steps + 1) / config.warmup)
     return config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
@@ -214,6 +348,6 @@ def held_out_batches(
     config: PretrainConfig, alphabet: Alphabet, preprocessing: Preprocessing
 ) -> list[Batch]:
     """The same crops at every evaluation, from a seed that training never draws from."""
-    make = LineGenerator(config.seed + 1_000_003, config.max_chars)
+    make = LineGenerator(config.seed + HELD_OUT, config.max_chars)
     crops = (make(i) for i in range(config.held_out))
     return list(bucketed(crops, alphabet, preprocessing, config.columns))

@@ -1,4 +1,4 @@
-"""A trained CRNN for other runtimes: Neural Compressor, ONNX, and OpenVINO in 16 bits or INT8.
+"""Trained networks for other runtimes: Neural Compressor, ONNX, OpenVINO in 16 bits or INT8.
 
 What is written says all that a checkpoint says: config, alphabet, preprocessing, provenance.
 """
@@ -10,8 +10,9 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +23,13 @@ import torch
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import FACTS, Backend, import_openvino, needs, quiet, to_ir
 from ocrkit.ctc import greedy_batch
+from ocrkit.detect.lines import network_input
+from ocrkit.detect.network import LineNet
 from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import Preprocessing, fit
 from ocrkit.model import CRNN
 from ocrkit.synth.lines import LineGenerator
+from ocrkit.synth.pages import PageGenerator
 
 Labelled = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and the text that it shows
 
@@ -94,18 +98,68 @@ def to_openvino(
     where NNCF fails to set layers back, as it may with `lstms`.
     """
     path = _prepared(path, ".xml")
+    if not int8:
+        return _write_ir(to_ir(model), model.facts(), path)
+    strips = _strips(model, calibration)
+    quantized = partial(
+        _quantized,
+        strips=strips,
+        lstms=lstms,
+        validation=validation,
+        tolerance=tolerance,
+        alphabet=model.alphabet,
+    )
+    return _write_ir(to_ir(model), model.facts(), path, quantized)
+
+
+def detector_to_openvino(
+    model: LineNet,
+    path: str | Path,
+    int8: bool = False,
+    calibration: Iterable[np.ndarray] | None = None,
+) -> Path:
+    """Write a detector as OpenVINO IR, as `to_openvino` does a recogniser.
+
+    The ranges of `int8` are taken from `calibration`, grey pages (H, W) uint8 whose letters are as
+    high as the detector expects; if None, from synthetic ones.
+    """
+    path = _prepared(path, ".xml")
+    ir = to_ir(model, height=-1)
+    if not int8:
+        return _write_ir(ir, model.facts(), path)
+    pages = list(synthetic_pages() if calibration is None else calibration)
+
+    def quantized(half: Any) -> Any:
+        with quiet(), needs("NNCF", "nncf"):
+            import nncf
+
+            data = nncf.Dataset([network_input(page) for page in pages])
+            return nncf.quantize(half, data, subset_size=len(pages))
+
+    return _write_ir(ir, model.facts(), path, quantized)
+
+
+def synthetic_pages(count: int = 40) -> Iterator[np.ndarray]:
+    """Synthetic pages (H, W) uint8 that neither training nor its evaluation draws."""
+    make = PageGenerator(seed=2_000_003)
+    return (make(i).scan for i in range(count))
+
+
+def _write_ir(
+    ir: Any,
+    facts: Mapping[str, Any],
+    path: Path,
+    quantized: Callable[[Any], Any] | None = None,
+) -> Path:
     ov = import_openvino()
-    strips = _strips(model, calibration) if int8 else []
-    ir = to_ir(model)
-    ir.set_rt_info(json.dumps(model.facts()), FACTS)
+    ir.set_rt_info(json.dumps(facts), FACTS)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
         ov.save_model(ir, written)
-        if int8:
+        if quantized:
             # Read again because only in the file the weights have 16 bits: what is not quantised
             # of a model in 32 bits is stored in 32.
-            half = ov.Core().read_model(written)
-            ir = _quantized(half, strips, lstms, validation, tolerance, model.alphabet)
+            ir = quantized(ov.Core().read_model(written))
             written = Path(folder) / "int8.xml"
             ov.save_model(ir, written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))

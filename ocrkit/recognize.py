@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ import numpy as np
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import FILES, Backend, load_backend, load_file
 from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
-from ocrkit.image import Preprocessing, fit, fitted_width, tighten
+from ocrkit.image import Preprocessing, closer, fit, fitted_width, tighten
 from ocrkit.language import shipped
 from ocrkit.model import CRNN, weights_path
 
 # Where the network sees less than this, a language model would make up words that are not there.
 TOO_UNSURE = 0.5
+# A line that leaves more doubt is looked at again, as `closer` draws it: without this share of its
+# rows above and below, and so many times as wide. What then is still in doubt, language decides.
+DOUBT = 0.05
+CLOSER = ((0.06, 1.25), (0.0, 1.25))
 DECODERS = ("greedy", "beam", "language")
 
 
@@ -47,8 +52,9 @@ class Recognizer:
     """Reads line crops with any backend.
 
     batch_size: lines in one call of the backend. decoder: "greedy" takes what the network saw most
-    clearly at each step; "beam" the likeliest text; "language" does so too, minding how likely the
-    text is in itself.
+    clearly at each step; "beam" the likeliest text; "language" looks closer, up to twice, at lines
+    that the first look leaves in doubt, and what is then still in doubt it reads as the likeliest
+    text, minding how likely that is in itself.
     """
 
     backend: Backend
@@ -97,21 +103,38 @@ class Recognizer:
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
         if progress and len(readable) < len(crops):
             progress(len(crops) - len(readable))
-        # Tightened here, as else each of the two below would do it.
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
+        for index, logits in self._looks(tight):
+            readings[index] = _reading(self._decode(logits), len(logits))
+            if progress:
+                progress(1)
+        return readings
+
+    def _looks(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """As `_outputs`, but where they leave doubt, of the look that leaves the least."""
+        best: dict[int, tuple[float, np.ndarray]] = {}
+        for index, logits in self._outputs(tight):
+            if self.decoder != "language" or (doubt := _doubt(logits)) <= DOUBT:
+                yield index, logits
+            else:
+                best[index] = doubt, logits
+        for look in CLOSER:
+            unsure = [i for i, (doubt, _) in best.items() if doubt > DOUBT]
+            for index, logits in self._outputs({i: closer(tight[i], *look) for i in unsure}):
+                best[index] = min(best[index], (_doubt(logits), logits), key=itemgetter(0))
+        for index, (_, logits) in best.items():
+            yield index, logits
+
+    def _outputs(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """The index of each tightened crop, and the network's outputs (T, C) for it."""
         prep = replace(self.preprocessing, trim=False)
         widths = {i: fitted_width(crop, prep) for i, crop in tight.items()}
         for indices in self._batches(widths):
-            strips = np.stack([fit(tight[i], prep) for i in indices])
-            logits = self.backend(strips)
+            logits = self.backend(np.stack([fit(tight[i], prep) for i in indices]))
             for n, index in enumerate(indices):
                 content, padded = widths[index]
-                steps = -(-logits.shape[0] * content // padded)  # what lies beyond is padding
-                decoded = self._decode(logits[:steps, n])
-                readings[index] = _reading(decoded, steps)
-            if progress:
-                progress(len(indices))
-        return readings
+                steps = -(-len(logits) * content // padded)  # what lies beyond is padding
+                yield index, logits[:steps, n]
 
     def _batches(self, widths: Mapping[int, tuple[int, int]]) -> Iterator[list[int]]:
         """Indices of crops of one padded width: so a crop is read alike alone and in company."""
@@ -126,9 +149,16 @@ class Recognizer:
         if self.decoder == "beam":
             return beam(log_softmax(logits), self.alphabet)
         best = greedy_batch(logits[:, None], self.alphabet)[0]
-        if self.decoder == "greedy" or best.confidence < TOO_UNSURE:
+        if self.decoder == "greedy" or best.confidence < TOO_UNSURE or _doubt(logits) <= DOUBT:
             return best
         return beam(log_softmax(logits), self.alphabet, language=shipped().log_chance)
+
+
+def _doubt(logits: np.ndarray) -> float:
+    """Of outputs (T, C): -log of the chance of their likeliest path, a character."""
+    path = logits.argmax(axis=-1)
+    characters = int(np.count_nonzero(path[np.diff(path, prepend=-1) != 0]))
+    return -float(log_softmax(logits).max(axis=-1).sum()) / max(1, characters)
 
 
 def _reading(decoded: Decoded, steps: int) -> Reading:

@@ -32,12 +32,13 @@ def few_fonts() -> tuple[Font, ...]:
 @pytest.fixture
 def only_few_fonts(few_fonts: tuple[Font, ...], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The line generator finds no other fonts than these."""
-    from ocrkit.synth import lines
+    from ocrkit.synth import fonts, lines
 
-    lines._by_kind.cache_clear()
+    fonts.by_kind.cache_clear()
+    monkeypatch.setattr(fonts, "find_fonts", lambda: few_fonts)
     monkeypatch.setattr(lines, "find_fonts", lambda: few_fonts)
     yield
-    lines._by_kind.cache_clear()
+    fonts.by_kind.cache_clear()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ocrkit.errors import ImageError
 from ocrkit.image import (
     MAX_PIXELS,
     Preprocessing,
+    closer,
     crop_polygon,
     find_images,
     fit,
@@ -407,6 +408,28 @@ def test_a_tilted_line_is_straightened(angle) -> None:
     assert wider[[0, -1]].min() == 255
 
 
+def test_a_bent_line_is_straightened() -> None:
+    # A bar 20 high along an arc: cut out along its edges it is a black strip, in white as straight.
+    x = np.arange(400, dtype=np.float32)
+    middle = 150 + 40 * np.sin(x / 400 * np.pi)
+    page = np.full((300, 400), 255, np.uint8)
+    page[np.abs(np.arange(300)[:, None] + 0.5 - middle) <= 10] = 0
+    at = np.linspace(20, 380, 16)
+    arc = 150 + 40 * np.sin(at / 400 * np.pi)
+    top, bottom = (np.stack([at, arc + side * 20], axis=1) for side in (-1, 1))
+    crop = crop_polygon(page, np.concatenate([top, bottom[::-1]]))
+    assert crop.shape[0] == 40
+    assert 360 < crop.shape[1] < 400  # an arc is longer than its chord
+    assert crop[12:28].max() == 0
+    assert crop[:8].min() == crop[-8:].min() == 255
+
+
+def test_more_points_on_straight_edges_change_nothing(scan) -> None:
+    at = np.linspace(3, 23, 5)
+    points = [*((x, 4) for x in at), *((x, 10) for x in at[::-1])]
+    assert np.array_equal(crop_polygon(scan, np.array(points)), scan[4:10, 3:23])
+
+
 def test_outside_the_page_lies_the_colour_of_its_nearest_edge(scan) -> None:
     crop = crop_polygon(scan, upright(-4, -3, 5, 8))
     assert np.array_equal(crop, np.pad(scan[:8, :5], ((3, 0), (4, 0)), mode="edge"))
@@ -595,6 +618,16 @@ def test_a_loose_crop_is_shown_as_large_as_a_tight_one() -> None:
 )
 def test_rows_that_may_be_text_are_kept(crop) -> None:
     assert len(tighten(crop)) == len(crop)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (9, 1), (64, 200), (1, 9)])
+def test_a_closer_look_has_fewer_rows_and_more_columns(shape) -> None:
+    height, width = shape
+    rows = round(0.06 * height)
+    assert closer(np.zeros(shape, np.uint8), 0.06, 1.25).shape == (
+        height - 2 * rows,
+        max(1, round(1.25 * width)),
+    )
 
 
 def test_preprocessing_travels_as_plain_values() -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval, wer, word_f1
+from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval, line_f1, wer, word_f1
 
 pairs = st.lists(st.tuples(st.text("abc ", max_size=6), st.text("abc ", max_size=6)), min_size=1)
 
@@ -127,3 +128,27 @@ def test_word_f1_counts_words_whatever_their_order_and_case() -> None:
 def test_word_f1_where_a_side_has_no_words() -> None:
     assert word_f1("", " \n") == (1, 1, 1)
     assert word_f1("a", "") == word_f1("", "a") == (0, 0, 0)
+
+
+def square(x: float, y: float, side: float = 10) -> np.ndarray:
+    return np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
+
+
+def test_line_f1_counts_lines_that_share_half_of_what_either_covers() -> None:
+    # Moved by 3 of 10 px a square shares 70 of 130 px with itself, moved by 4 px 60 of 140.
+    truths = [[square(0, 0), square(50, 0)], [square(0, 0)]]
+    found = [[square(3, 0), square(54, 0)], []]
+    assert line_f1(truths, found) == pytest.approx((1 / 2, 1 / 3, 2 / 5))
+    assert line_f1(truths, found, iou=0.4) == pytest.approx((1, 2 / 3, 4 / 5))
+
+
+def test_line_f1_finds_a_line_but_once() -> None:
+    assert line_f1([[square(0, 0)]], [[square(0, 0), square(1, 0)]]) == pytest.approx(
+        (1 / 2, 1, 2 / 3)
+    )
+
+
+def test_line_f1_of_pages_without_lines() -> None:
+    assert line_f1([[]], [[]]) == (1, 1, 1)
+    assert line_f1([[]], [[square(0, 0)]]) == (0, 1, 0)
+    assert line_f1([[square(0, 0)]], [[]]) == (1, 0, 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from ocrkit.alphabet import Alphabet
 from ocrkit.detect import load_detector
 from ocrkit.document import Box
 from ocrkit.errors import CheckpointError, ImageError
-from ocrkit.image import crop_polygon
+from ocrkit.image import crop_polygon, load_pages
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.pipeline import read_document, read_documents, read_page
 from ocrkit.recognize import Reading, Recognizer, WordReading
@@ -182,3 +184,40 @@ def test_two_processes_give_what_one_gives_in_the_same_order(
     assert [result.document is None for result in together] == [False, False, False, True]
     assert together[0].document is not None
     assert together[0].document.text
+
+
+def test_a_bent_line_has_its_outline_and_its_words_follow_it() -> None:
+    x = [20.0, 60.0, 100.0, 140.0, 180.0]
+    y = [40.0, 30.0, 26.0, 30.0, 40.0]
+    top = tuple(zip(x, y, strict=True))
+    bent = FixedDetector((top + tuple((a, b + 20) for a, b in reversed(top)),))
+    (line,) = read_page(PAGE, bent, SizeReader()).lines
+    assert len(line.polygon) == 10
+    left, right = line.words
+    assert (left.box.x0, round(left.box.x1), right.box.x1) == (20, 100, 180)
+    assert left.box.y1 == 60  # lowest at its end
+    assert left.box.y0 == pytest.approx(26, abs=0.5)  # highest in the middle of the line
+
+
+@pytest.mark.slow
+def test_a_scan_of_140_megapixels_is_read_within_two_gigabytes(tmp_path: Path) -> None:
+    page = next(load_pages(Path(__file__).parents[1] / "data/samples/letter.jpg"))
+    Image.fromarray(page).resize((10_000, 14_000)).save(tmp_path / "large.png")
+    code = (
+        "import resource, sys\n"
+        "from ocrkit import read_document\n"
+        "(page,) = read_document(sys.argv[1]).pages\n"
+        "print(len(page.lines), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "large.png")]
+    lines, kilobytes = map(int, subprocess.check_output(command, text=True).split())
+    assert lines == 23
+    assert kilobytes < 2_000_000
+
+
+@pytest.mark.parametrize("size", [(300, 300), (60, 80)])
+def test_a_thumbnail_is_answered(size: tuple[int, int]) -> None:
+    page = next(load_pages(Path(__file__).parents[1] / "data/samples/letter.jpg"))
+    small = np.asarray(Image.fromarray(page).resize(size))
+    read = read_page(small, load_detector(), Recognizer.load())
+    assert (read.width, read.height) == size

@@ -26,7 +26,7 @@ from ocrkit.pretrain import (
 from ocrkit.train import ctc_loss, fast_bfloat16
 
 TINY = PretrainConfig(
-    ModelConfig(0.125, 16, "all"),
+    model=ModelConfig(0.125, 16, "all"),
     minutes=6 / 60,
     columns=512,
     warmup=5,
@@ -54,6 +54,11 @@ def log_of(folder: Path) -> list[dict[str, float]]:
 
 def state_of(folder: Path) -> dict:
     return torch.load(folder / "state.pt", weights_only=True)
+
+
+def run_of(config: PretrainConfig) -> module._Run:
+    task = module._Reading(CRNN(config.model, Alphabet("ab")), replace(config, held_out=0))
+    return module._Run(task, config, torch.device("cpu"))
 
 
 def batch_of(labels: list[list[int]]) -> Batch:
@@ -114,7 +119,7 @@ def test_learning_rate_warms_up_and_falls_by_half_a_cosine(steps, share, expecte
 
 
 def test_average_forgets_quickly_at_first_and_slowly_later():
-    run = module._Run(CRNN(TINY.model, Alphabet("ab")), replace(TINY, decay=0.9))
+    run = run_of(replace(TINY, decay=0.9))
 
     def averaged(steps: int) -> float:
         with torch.no_grad():
@@ -130,7 +135,7 @@ def test_average_forgets_quickly_at_first_and_slowly_later():
 
 
 def test_average_covers_the_statistics_of_batch_norm_and_takes_no_gradient():
-    run = module._Run(CRNN(TINY.model, Alphabet("ab")), TINY)
+    run = run_of(TINY)
     run.model.bn1.running_mean.fill_(5.0)
     run.steps = 1
     run._average()
@@ -142,10 +147,10 @@ def test_average_covers_the_statistics_of_batch_norm_and_takes_no_gradient():
 @pytest.mark.parametrize("half", [False, True])
 def test_a_step_lowers_the_loss_of_its_own_batch(half):
     torch.manual_seed(0)
-    run = module._Run(CRNN(TINY.model, Alphabet("ab")), replace(TINY, warmup=1, lr=0.01))
+    run = run_of(replace(TINY, warmup=1, lr=0.01))
     images = torch.rand(4, 1, 32, 32)
     batch = Batch(images, torch.tensor([1, 2] * 4), torch.tensor([2] * 4), ("ab",) * 4)
-    losses = [run.step(batch, torch.device("cpu"), half, 0.0) for _ in range(8)]
+    losses = [run.step(batch, half, 0.0) for _ in range(8)]
     assert losses[-1] < losses[0]
     assert (run.steps, run.crops) == (8, 32)
 

@@ -200,6 +200,7 @@ def test_every_file_says_what_the_checkpoint_says(model, folder):
     inc = json.loads(extra["ocrkit"])
     assert inc.pop("trials") == []
     expected = {
+        "format": "ocrkit-checkpoint-1",
         "config": asdict(model.config),
         "alphabet": model.alphabet.characters,
         "preprocessing": asdict(model.preprocessing),

@@ -80,7 +80,7 @@ def test_readings_come_in_the_order_of_the_crops(memorised, reader):
     assert [r.text for r in reader([wide[i] for i in order])] == [alone[i] for i in order]
 
 
-@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+@pytest.mark.parametrize("decoder", ["greedy", "beam", "language"])
 def test_a_batch_is_read_as_its_crops_one_by_one(unlearned, decoder):
     run = Recognizer(unlearned.backend, LETTERS, batch_size=4, decoder=decoder)
     rng = np.random.default_rng(2)
@@ -108,10 +108,11 @@ def test_batches_are_of_one_width_and_no_larger_than_asked_for():
     ]  # fmt: skip
 
 
-def test_progress_counts_every_crop_once():
+@pytest.mark.parametrize("decoder", ["greedy", "language"])
+def test_progress_counts_every_crop_once(decoder):
     done: list[int] = []
     crops = [crop(20), crop(20), crop(20), crop(1, 1), crop(200), np.zeros((0, 5), np.uint8)]
-    Recognizer(says({}), LETTERS, batch_size=2)(crops, done.append)
+    Recognizer(says({}), LETTERS, batch_size=2, decoder=decoder)(crops, done.append)
     assert sum(done) == len(crops)
     assert len(done) > 2
 
@@ -260,6 +261,44 @@ def test_language_decides_where_letters_are_unclear_but_makes_nothing_up(seen, r
     greedy, language = (Recognizer(run, alphabet, decoder=d) for d in ("greedy", "language"))
     assert greedy([crop()])[0].text == "pour lo"
     assert language([crop()])[0].text == read
+
+
+def looks(sure: dict[int, float], decoder: str) -> tuple[list[int], str]:
+    """Widths of the strips that a crop of 64 is shown in, and what is read in the end.
+
+    The letter seen is a, b or c in the first, second or third strip, as sure as is said.
+    """
+    widths: list[int] = []
+
+    def run(images: np.ndarray) -> np.ndarray:
+        letter = "abc"[len(widths)]
+        outputs = says({2: letter}, sure[len(widths)])(images)
+        widths.append(images.shape[3])
+        return outputs
+
+    reader = Recognizer(run, LETTERS, Preprocessing(bucket=1), decoder=decoder)
+    return widths, reader([crop()])[0].text
+
+
+def test_a_doubtful_line_is_looked_at_more_closely_and_the_surest_look_counts():
+    assert looks({0: 0.7, 1: 0.9, 2: 0.8}, "language") == ([64, 91, 80], "b")
+    assert looks({0: 0.9, 1: 0.8, 2: 0.7}, "language") == ([64, 91, 80], "a")
+    assert looks({0: 0.7, 1: 0.9999}, "language") == ([64, 91], "b")
+
+
+def test_a_line_without_doubt_and_other_decoders_take_one_look():
+    assert looks({0: 0.9999}, "language") == ([64], "a")
+    assert looks({0: 0.9}, "greedy") == looks({0: 0.9}, "beam") == ([64], "a")
+
+
+def test_language_has_no_say_where_there_is_no_doubt(monkeypatch):
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the language model was asked")
+
+    monkeypatch.setattr("ocrkit.recognize.beam", asked)
+    assert looks({0: 0.9999}, "language") == ([64], "a")
+    with pytest.raises(AssertionError, match="was asked"):
+        looks({0: 0.9, 1: 0.9, 2: 0.9}, "language")
 
 
 def test_an_unknown_decoder_names_those_there_are():

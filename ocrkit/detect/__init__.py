@@ -17,22 +17,22 @@ class Detector(Protocol):
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
         """Polygons of the text of a grey page (H, W) uint8, in reading order.
 
-        Each is a float32 array (4, 2) of x, y in page pixels, clockwise from the top left in
-        reading direction.
+        Each is a float32 array (2k, 2) of x, y in page pixels: k points along its top edge in
+        reading direction, then k back along the bottom. Most have four, which are its corners.
         """
 
 
 def load_detector(name: str = "lines", **options: Any) -> Detector:
     """A detector by its name, with options of its own.
 
-    "lines" finds lines by image processing (options: the fields of `LineFinder`); "craft" finds
-    words with EasyOCR's CRAFT network (options: those of `CraftDetector.load`). Raises ValueError
-    for another name, MissingPartError where CRAFT or its weights are not there.
+    "lines" finds lines with the kit's own network (options: those of `LineDetector.load`); "craft"
+    finds words with EasyOCR's CRAFT network (options: those of `CraftDetector.load`). Raises
+    ValueError for another name, MissingPartError where CRAFT or its weights are not there.
     """
     if name == "lines":
-        from ocrkit.detect.lines import LineFinder
+        from ocrkit.detect.lines import LineDetector
 
-        return LineFinder(**options)
+        return LineDetector.load(**options)
     if name == "craft":
         from ocrkit.detect.craft import CraftDetector
 

@@ -1,306 +1,98 @@
-"""A line finder of classical image processing: no weights, no training, a fraction of a second.
-
-The page is thresholded against its local background, turned upright and cleared of rules, borders
-and blots; what is left is linked into lines. Every distance is a multiple of the height of the
-letters themselves, so that a receipt 600 pixels wide and a page of 7,000 meet the same rules.
-"""
+"""The kit's own detector: a small network that marks the lines of a page, whatever its size."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ocrkit.detect.ink import (
-    Boxes,
-    Floats,
-    connected,
-    letter_height,
-    letters_and_marks,
-    pieces,
-    skew,
-    threshold,
-    turned,
-    without_rules,
-)
+from ocrkit.detect.ink import letter_height, pieces, threshold
+from ocrkit.detect.maps import STRIDE, decode
 from ocrkit.detect.order import reading_order
+from ocrkit.image import page_ink
 
-# How far a row may reach above and below its typical letter, in the height of that letter.
-ASCENT, DESCENT = 1.0, 0.7
+MULTIPLE = 32  # sides of the network's input
+EDGE = 16  # px of paper around the page, as letters that touch its edge would look cut off
+LETTERS = 12.0  # px, the typical height of letters on the pages that it learned from
 
 
 @dataclass(frozen=True)
-class LineFinder:
-    """Finds the lines of text of a page; see the module for how.
+class LineDetector:
+    """Finds the lines of text of a page.
 
-    max_pixels: a page of more pixels than this is shrunk to it before anything is measured.
-    max_skew: the largest rotation of a whole page that is looked for, degrees either way.
-    word_gap, cell_gap: in heights of letters; text closer than the first is one line, text further
-        apart than the second is not, and in between it is unless a gutter runs through the gap.
-    margin: paper left around a line, as a fraction of its height.
+    run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit. letters:
+    the page is scaled so that its letters are this high, in pixels, as the pages of training have
+    them. max_pixels: but no larger than this. threshold, sure, margin: see `maps.decode`.
     """
 
-    max_pixels: int = 4_000_000
-    max_skew: float = 6.0
-    word_gap: float = 1.9
-    cell_gap: float = 4.0
-    margin: float = 0.06
+    run: Callable[[np.ndarray], np.ndarray]
+    letters: float = LETTERS
+    max_pixels: int = 8_000_000
+    threshold: float = 0.5
+    sure: float = 0.6
+    margin: float = 0.1
+
+    @classmethod
+    def load(cls, name_or_path: str | Path | None = None, **settings: Any) -> LineDetector:
+        """The network by the name of the kit's own weights, or by a path, .safetensors or .xml.
+
+        None takes "ocrkit-detector-int8" where OpenVINO is installed, as it finds the same in half
+        the time, and else "ocrkit-detector". Raises CheckpointError where there is no such file,
+        MissingPartError for an .xml without OpenVINO.
+        """
+        from ocrkit.detect.network import detector_backend
+
+        if name_or_path is None:
+            int8 = "-int8" if importlib.util.find_spec("openvino") else ""
+            name_or_path = f"ocrkit-detector{int8}"
+        return cls(detector_backend(name_or_path), **settings)
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
-        """Line polygons of a grey page (H, W), in reading order.
+        """Line polygons of a grey page (H, W) uint8, float32 (2k, 2) each, in reading order.
 
-        Each is (4, 2) x, y in page pixels, clockwise from the top left in reading direction. A
-        blank page, a picture and a page of one pixel have none.
+        x, y in page pixels: k points along the top edge in reading direction, then k back along the
+        bottom. Most lines are straight and have four corners; bent ones have more.
         """
         if min(page.shape) < 6:
             return []
-        scale = min(1.0, (self.max_pixels / page.size) ** 0.5)
-        if scale < 1.0:
-            page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        ink = threshold(page)
-        boxes = pieces(ink)[0]
-        height = letter_height(boxes)
-        if not height:
-            return []
-        ink, turned_back = turned(ink, skew(boxes, height, self.max_skew))
-        ink, walls = without_rules(ink, height)
-        letters, marks = letters_and_marks(ink, height)
-        rows = [_row(chain) for chain in self._chains(letters, walls)]
-        rows = self._joined(rows, letters, walls)
-        rows, specks = _without_specks(rows)
-        rows = _with_marks(rows, np.concatenate([marks, specks]))
-        rows = [row for row in rows if _is_text(row, height, ink.shape[1])]
-        strips = [_strip(row, self.margin) for row in rows]
-        polygons = [
-            (cv2.transform(strips[i][None] - 0.5, turned_back)[0] + 0.5) / scale
-            for i in reading_order(strips)
-        ]
-        return [polygon.astype(np.float32) for polygon in polygons]
+        scale = min(page_scale(page, self.letters), (self.max_pixels / page.size) ** 0.5)
+        polygons = self.at_scale(scaled(page, scale))
+        polygons = [(polygon / scale).astype(np.float32) for polygon in polygons]
+        return [polygons[i] for i in reading_order(polygons)]
 
-    def _chains(self, letters: Boxes, walls: np.ndarray) -> list[Boxes]:
-        """Letters linked to their neighbours left and right."""
-        chains = self._linked(letters, walls)
-        parts = [_parted(chain) for chain in chains]
-        if sum(map(len, parts)) == len(letters):
-            return chains
-        return self._linked(np.concatenate(parts), walls)
+    def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
+        """Line polygons of a page whose letters have the right height, in no order."""
+        maps = self.maps(page)
+        return decode(maps, self.threshold, self.sure, self.margin)
 
-    def _linked(self, letters: Boxes, walls: np.ndarray) -> list[Boxes]:
-        """Each letter's middle is stretched by half of the word gap; what then overlaps is one."""
-        height, middle = letters[:, 3] - letters[:, 1], letters[:, [1, 3]].mean(axis=1)
-        x, y = self.word_gap / 2 * height, 0.2 * height
-        stretched = [letters[:, 0] - x, middle - y, letters[:, 2] + x, middle + y]
-        return [letters[group] for group in connected(np.stack(stretched, axis=1), walls)]
-
-    def _joined(self, rows: list[_Row], letters: Boxes, walls: np.ndarray) -> list[_Row]:
-        """Rows side by side made one where the gap between them is that of words, not of cells."""
-        text = np.zeros_like(walls)
-        for x0, y0, x1, y1 in letters.astype(int).tolist():
-            text[y0:y1, x0:x1] = 1
-        rows = sorted(rows, key=lambda row: row.left)
-        furthest = self.cell_gap * max((row.height for row in rows), default=0.0)
-        i = 0
-        while i < len(rows):
-            for j in range(i + 1, len(rows)):
-                gap = rows[j].left - rows[i].right
-                if gap > furthest:
-                    i += 1
-                    break
-                height = max(rows[i].height, rows[j].height)
-                if (
-                    gap <= self.cell_gap * height
-                    and _abreast(rows[i], rows[j])
-                    and not _walled(walls, rows[i], rows[j])
-                    and (gap < self.word_gap * height or not _gutter(text, rows[i], rows[j]))
-                ):
-                    rows[i] = _row(np.concatenate([rows[i].letters, rows.pop(j).letters]))
-                    break
-            else:
-                i += 1
-        return rows
+    def maps(self, page: np.ndarray) -> np.ndarray:
+        """What the network says of a page (H, W): float32 (3, h, w), the core as a probability."""
+        cells = [slice(EDGE // STRIDE, -(-(EDGE + side) // STRIDE)) for side in page.shape]
+        core, height, middle = self.run(network_input(page))[0][:, *cells]
+        return np.stack([1 / (1 + np.exp(-core)), height, middle])
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of an upright page: letters, and the straight strip that holds them.
-
-    Tops and bottoms are those at x = 0 of a strip of this slope. Those of the body are a typical
-    letter's, whose height is `height`; the outer ones take in ascenders, descenders, and the
-    dots and accents that have been given to the row.
-    """
-
-    letters: Boxes
-    height: float
-    slope: float
-    left: float
-    right: float
-    top: float
-    body_top: float
-    body_bottom: float
-    bottom: float
-
-    def middle(self, x: float) -> float:
-        return (self.body_top + self.body_bottom) / 2 + self.slope * x
+def page_scale(page: np.ndarray, letters: float = LETTERS) -> float:
+    """By what a grey page (H, W) must be multiplied for its letters to be so many pixels high."""
+    whole = min(1.0, (4_000_000 / page.size) ** 0.5)
+    height = letter_height(pieces(threshold(scaled(page, whole)))[0]) / whole
+    return float(np.clip(letters / height, 0.05, 2.0)) if height else 1.0
 
 
-def _row(letters: Boxes) -> _Row:
-    height = float(np.median(letters[:, 3] - letters[:, 1]))
-    left, right = float(letters[:, 0].min()), float(letters[:, 2].max())
-    x, feet = letters[:, [0, 2]].mean(axis=1), letters[:, 3]
-    slope = 0.0
-    if len(letters) >= 5 and right - left > 6 * height:
-        # Theil-Sen: the median over pairs that stand well apart minds no descenders.
-        run, rise = x[None] - x[:, None], feet[None] - feet[:, None]
-        apart = run > 0.3 * (right - left)
-        if apart.any():
-            slope = float(np.clip(np.median(rise[apart] / run[apart]), -0.06, 0.06))
-    tops, feet = letters[:, 1] - slope * x, feet - slope * x
-    body_top, body_bottom = float(np.median(tops)), float(np.median(feet))
-    return _Row(
-        letters,
-        height,
-        slope,
-        left,
-        right,
-        max(float(tops.min()), body_top - ASCENT * height),
-        body_top,
-        body_bottom,
-        min(float(feet.max()), body_bottom + DESCENT * height),
-    )
+def scaled(page: np.ndarray, scale: float) -> np.ndarray:
+    """A grey page (H, W) made so many times as wide and high."""
+    if scale == 1:
+        return page
+    size = [max(1, round(side * scale)) for side in page.shape[::-1]]
+    return cv2.resize(page, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-def _parted(chain: Boxes) -> Boxes:
-    """A chain's letters, those that reach over several lines cut into a piece for each."""
-    tall = chain[:, 3] - chain[:, 1]
-    usual = np.median(tall)
-    if len(chain) < 5:
-        return chain
-    count = np.where(tall > 2.1 * usual, np.maximum(2, np.round(tall / (1.6 * usual))), 1)
-    count = count.astype(int)
-    parts = np.repeat(chain, count, axis=0)
-    number = np.concatenate([np.arange(n) for n in count])
-    parts[:, 1] += number * np.repeat(tall / count, count)
-    parts[:, 3] = parts[:, 1] + np.repeat(tall / count, count)
-    return parts
-
-
-def _abreast(a: _Row, b: _Row) -> bool:
-    """Whether two rows are parts of one line: alike in size, and level where they meet."""
-    x = (max(a.left, b.left) + min(a.right, b.right)) / 2
-    fall = (b.slope - a.slope) * x
-    shared = min(a.body_bottom, b.body_bottom + fall) - max(a.body_top, b.body_top + fall)
-    low, high = sorted((a.height, b.height))
-    return high < 2 * low and shared > 0.5 * low
-
-
-def _walled(walls: np.ndarray, a: _Row, b: _Row) -> bool:
-    """Whether an upright rule stands between two rows."""
-    level = int(np.clip((a.middle(a.right) + b.middle(b.left)) / 2, 0, len(walls) - 1))
-    return bool(walls[level, int(a.right) : int(b.left)].any())
-
-
-def _gutter(text: np.ndarray, a: _Row, b: _Row) -> bool:
-    """Whether the gap between two rows goes on between the text above them, or below them."""
-    x0, x1, height = int(a.right), int(b.left), max(a.height, b.height)
-    middle = (a.middle(x0) + b.middle(x1)) / 2
-    top, bottom = int(max(0, middle - height)), int(middle + height)
-    beside, beyond = int(4 * height), int(5 * height)
-    for part in (text[max(0, top - beyond) : top], text[bottom : bottom + beyond]):
-        inked = np.flatnonzero(np.concatenate([[1], part[:, x0:x1].any(axis=0), [1]]))
-        if (
-            part[:, max(0, x0 - beside) : x0].any()
-            and part[:, x1 : x1 + beside].any()
-            and np.diff(inked).max() > 0.7 * (x1 - x0)
-        ):
-            return True
-    return False
-
-
-def _facts(rows: list[_Row], *names: str) -> Floats:
-    """An array (names, rows) of what the rows say."""
-    return np.array([[getattr(row, name) for row in rows] for name in names], np.float64)
-
-
-def _without_specks(rows: list[_Row]) -> tuple[list[_Row], Boxes]:
-    """Rows that stand on their own, and the letters of small ones within a larger: commas."""
-    height, slope, left, right, top, bottom = _facts(
-        rows, "height", "slope", "left", "right", "top", "bottom"
-    )
-    alone, specks = [], [np.empty((0, 4))]
-    for row in rows:
-        x = (row.left + row.right) / 2
-        level = row.middle(x) - slope * x
-        within = (
-            (left - height < x)
-            & (x < right + height)
-            & (top < level)
-            & (level < bottom + 0.3 * height)
-            & (right - left > 2 * (row.right - row.left))
-            & (row.height < 0.9 * height)
-        )
-        if within.any():
-            specks.append(row.letters)
-        else:
-            alone.append(row)
-    return alone, np.concatenate(specks)
-
-
-def _with_marks(rows: list[_Row], marks: Boxes) -> list[_Row]:
-    """Rows stretched around the dots, accents and dashes that belong to them."""
-    for _ in range(3):  # a mark may be near enough only to the mark before it
-        if not rows or not len(marks):
-            break
-        height, slope, left, right, top, bottom = _facts(
-            rows, "height", "slope", "left", "right", "body_top", "body_bottom"
-        )
-        x0, y0, x1, y1 = marks.T[:, :, None]
-        level = (y0 + y1) / 2 - slope * (x0 + x1) / 2
-        off = np.maximum(top - level, level - bottom) / height
-        # A line may trail off in dots and dashes; to its left there are more specks than bullets.
-        aside = np.maximum(2 * (left - x1), x0 - right) / height
-        # What is wide is a dash within the body of the line, or else what is left of a rule.
-        room = np.where(x1 - x0 > 0.9 * height, -0.05, 0.55)
-        speck = np.maximum(x1 - x0, y1 - y0) < 0.13 * height
-        off[(off > room) | (aside > 1.6) | speck] = np.inf
-        nearest = np.where(np.isfinite(off.min(axis=1)), off.argmin(axis=1), -1)
-        rows = [_stretched(row, marks[nearest == i]) for i, row in enumerate(rows)]
-        marks = marks[nearest < 0]
-    return rows
-
-
-def _stretched(row: _Row, marks: Boxes) -> _Row:
-    fall = row.slope * marks[:, [0, 2]].mean(axis=1)
-    top = min([row.top, *(marks[:, 1] - fall)])
-    bottom = max([row.bottom, *(marks[:, 3] - fall)])
-    return replace(
-        row,
-        left=min([row.left, *marks[:, 0]]),
-        right=max([row.right, *marks[:, 2]]),
-        top=max(top, row.body_top - ASCENT * row.height),
-        bottom=min(bottom, row.body_bottom + DESCENT * row.height),
-    )
-
-
-def _is_text(row: _Row, height: float, width: int) -> bool:
-    """Whether a row looks like letters, and not like the edge of the paper, a bar code, a blot."""
-    wide, tall = row.letters[:, 2] - row.letters[:, 0], row.letters[:, 3] - row.letters[:, 1]
-    if len(tall) <= 2:
-        return bool(
-            0.6 * height <= tall.max() <= 2.2 * height
-            and 0.12 * tall.max() <= wide.max() <= 4 * tall.max()
-            and height < row.left
-            and row.right < width - height
-        )
-    bars = len(wide) >= 8 and np.median(wide / tall) < 0.2
-    feet = row.letters[:, 3] - row.slope * row.letters[:, [0, 2]].mean(axis=1)
-    ragged = np.median(np.abs(feet - row.body_bottom)) > 0.4 * row.height
-    return not (bars or ragged)
-
-
-def _strip(row: _Row, margin: float) -> Floats:
-    """Corners (4, 2) of a row with its margin."""
-    space = margin * (row.bottom - row.top)
-    x = np.array([row.left - 3 * space, row.right + 3 * space])[[0, 1, 1, 0]]
-    y = np.array([row.top - space, row.bottom + space])[[0, 0, 1, 1]]
-    return np.stack([x, y + row.slope * x], axis=1)
+def network_input(page: np.ndarray) -> np.ndarray:
+    """A grey page (H, W) as the network takes it: float32 (1, 1, H, W), with paper all around."""
+    lack = [(EDGE, EDGE + -(side + 2 * EDGE) % MULTIPLE) for side in page.shape]
+    return np.pad(page_ink(page), lack)[None, None]

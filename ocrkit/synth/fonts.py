@@ -9,13 +9,16 @@ import importlib.util
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
+from numpy.random import Generator
 from PIL import ImageFont
 
 from ocrkit.alphabet import DEFAULT_CHARACTERS
@@ -52,6 +55,15 @@ class Family:
     patterns: tuple[str, ...]
 
 
+class Glyph(NamedTuple):
+    """A character's ink (h, w), where that stands from the start of the baseline; its advance."""
+
+    ink: np.ndarray
+    left: int
+    top: int
+    advance: float
+
+
 @dataclass(frozen=True)
 class Font:
     """A font file, and of which kind and family (row of the table) it is."""
@@ -73,9 +85,17 @@ class Font:
         good = {c for c, glyph in drawn.items() if any(glyph[0]) and glyph != absent} - lies
         return frozenset(good | {" "})
 
+    def drawable(self, text: str) -> str:
+        """What of a text the font can draw, with single spaces."""
+        return " ".join("".join(c for c in text if c in self.characters).split())
+
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The font at `size` pixels per em, kept for the next call."""
         return _load(str(self.path), size)
+
+    def glyph(self, size: int, character: str) -> Glyph:
+        """A character at `size` pixels per em, kept for the next call."""
+        return _cut(self, size, character)
 
 
 def _glyph(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[int, int]]:
@@ -87,6 +107,15 @@ def _glyph(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[i
 def _load(path: str, size: int) -> ImageFont.FreeTypeFont:
     # The basic layout draws the same whatever shaping library a machine has, and is quicker.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=20_000)
+def _cut(font: Font, size: int, character: str) -> Glyph:
+    face = font.at(size)
+    mask, (left, top) = face.getmask2(character, anchor="ls")
+    ink = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[::-1])
+    x, y, w, h = cv2.boundingRect(ink) if ink.size else (0, 0, 0, 0)
+    return Glyph(ink[y : y + h, x : x + w], left + x, top + y, face.getlength(character))
 
 
 def _families() -> Iterator[Family]:
@@ -157,6 +186,26 @@ def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
         ]
     )
     return chance / chance.sum()
+
+
+@lru_cache(maxsize=4)
+def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.ndarray]]:
+    """Fonts of each kind, and the chance of each; None means all that are found."""
+    fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
+    pools: dict[str, tuple[list[Font], np.ndarray]] = {}
+    for kind in sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]}):
+        pool = [font for font in fonts if font.kind == kind]
+        pools[kind] = pool, sampling_weights(pool)
+    return pools
+
+
+def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Generator) -> Font:
+    """One of `fonts`, of one of the kinds (kind -> weight); of any where it has none of these."""
+    pools = by_kind(fonts)
+    weights = {k: w for k, w in kinds.items() if k in pools} or dict.fromkeys(pools, 1.0)
+    chances = np.array(list(weights.values()))
+    pool, shares = pools[list(weights)[rng.choice(len(weights), p=chances / chances.sum())]]
+    return pool[rng.choice(len(pool), p=shares)]
 
 
 def missing_packages() -> dict[str, list[str]]:

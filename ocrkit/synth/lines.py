@@ -7,18 +7,17 @@ training can stop and go on, and several workers can share one stream.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ocrkit.synth import degrade
 from ocrkit.synth.degrade import Ink, Scan
-from ocrkit.synth.fonts import KIND_WEIGHTS, Font, find_fonts, sampling_weights
+from ocrkit.synth.fonts import KIND_WEIGHTS, Font, choose, find_fonts
 from ocrkit.synth.text import line
 
 # Kinds of type that each style of text was set in; absent styles take any kind by KIND_WEIGHTS.
@@ -58,7 +57,7 @@ class LineGenerator:
         rng = np.random.default_rng((self.seed, index))
         style, text = line(rng, self.style, max_chars=int(rng.integers(1, self.max_chars + 1)))
         font, text = self.choose_font(style, text, rng)
-        other = _drawable(line(rng, style)[1], font)
+        other = font.drawable(line(rng, style)[1])
         severity = self.severity * (0.4 if style == "reference" else 1.0)
         return Crop(render(text, font, rng, severity, other), text)
 
@@ -67,33 +66,12 @@ class LineGenerator:
         if style == "reference" and (families := _reference_fonts(self.fonts)):
             family = families[int(rng.integers(len(families)))]
             return family[int(rng.integers(len(family)))], text
-        fonts = _by_kind(self.fonts)
-        weights = {k: w for k, w in STYLE_KINDS.get(style, KIND_WEIGHTS).items() if k in fonts}
-        weights = weights or dict.fromkeys(fonts, 1.0)
-        kinds, shares = list(weights), _shares(weights.values())
-        needed = set(text) - {" "}
+        kinds: Mapping[str, float] = STYLE_KINDS.get(style, KIND_WEIGHTS)
         for _ in range(12):
-            pool, pool_shares = fonts[kinds[_draw(shares, rng)]]
-            font = pool[_draw(pool_shares, rng)]
-            if needed <= font.characters:
+            font = choose(kinds, self.fonts, rng)
+            if font.characters.issuperset(text):
                 return font, text
-        return font, _drawable(text, font) or min(font.characters - {" "})
-
-
-def _drawable(text: str, font: Font) -> str:
-    kept = "".join(c for c in text if c == " " or c in font.characters)
-    return " ".join(kept.split())
-
-
-@lru_cache(maxsize=4)
-def _by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], NDArray[np.float64]]]:
-    """Fonts of each kind, with their cumulated shares; None means all that are found."""
-    fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
-    kinds: dict[str, tuple[list[Font], NDArray[np.float64]]] = {}
-    for kind in sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]}):
-        pool = [font for font in fonts if font.kind == kind]
-        kinds[kind] = pool, _shares(sampling_weights(pool))
-    return kinds
+        return font, font.drawable(text) or min(font.characters - {" "})
 
 
 @lru_cache(maxsize=4)
@@ -108,15 +86,6 @@ def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[tuple[Font, ...], 
         if font.family.startswith("trdg ") and "bebas" not in font.name.lower():
             families[font.family].append(font)
     return tuple(tuple(families[name]) for name in sorted(families))
-
-
-def _shares(weights: Iterable[float]) -> NDArray[np.float64]:
-    ends = np.cumsum(list(weights))
-    return ends / ends[-1]
-
-
-def _draw(shares: NDArray[np.float64], rng: Generator) -> int:
-    return min(int(np.searchsorted(shares, rng.random(), side="right")), len(shares) - 1)
 
 
 def render(text: str, font: Font, rng: Generator, severity: float = 1.0, other: str = "") -> Scan:

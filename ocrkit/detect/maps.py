@@ -1,0 +1,116 @@
+"""What the detector's network is taught and what it answers: maps of a page, and lines from them.
+
+The maps have a cell for every 4 x 4 pixels. One says where the *core* of a line is: the middle
+strip of it, so that the cores of two lines never touch. Two more say, in the core, how high
+the line is and how far its middle is. From the core alone DBNet (Liao et al., "Real-time Scene Text
+Detection with Differentiable Binarization", 2020) grows a line back by a fixed factor; the two
+other maps measure each line instead, as EAST does (Zhou et al., 2017), and follow it where it
+bends.
+
+Lines are polygons (2k, 2) of x, y in pixels: k points along the top in reading direction, then k
+back along the bottom. A straight line has k = 2, four corners clockwise from the top left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+STRIDE = 4
+UNIT = 16.0  # px; heights are learned as the natural logarithm of their ratio to this
+CORE = 0.3  # of its height the core reaches up and down from a line's middle
+ENDS = 0.3  # of its height the core stops before a line's ends
+BEND = 0.2  # a line that is nowhere further from straight, in heights, is straight
+ASIDE = 3  # times as much margin is left at a line's ends: a comma there is easily missed
+POINTS = 8  # along each edge of a line that is not
+
+
+def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Maps float32 (3, h, w) of a page (H, W) with these lines: core 0 or 1, height, middle.
+
+    h and w are H and W in cells, rounded up. Height is log(px / UNIT); the middle is how many
+    heights a cell lies above the line's middle. Both are 0 outside of cores.
+    """
+    rows, columns = (-(-side // STRIDE) for side in shape)
+    maps = np.zeros((3, rows, columns), np.float32)
+    x, y = ((np.arange(n) + 0.5) * STRIDE for n in (columns, rows))
+    for polygon in polygons:
+        half = len(polygon) // 2
+        top, bottom = polygon[:half], polygon[: half - 1 : -1]
+        ends = (top[[0, -1], 0] + bottom[[0, -1], 0]) / 2
+        height = float(np.mean(bottom[:, 1] - top[:, 1]))
+        inset = min(ENDS * height, (ends[1] - ends[0]) / 3)
+        # However narrow or low a line is, it gets the cell in its middle.
+        reach = max((ends[1] - ends[0]) / 2 - inset, STRIDE / 2)
+        inside = np.flatnonzero(np.abs(x - ends.mean()) <= reach)
+        if not len(inside) or height <= 0:
+            continue
+        above = np.interp(x[inside], top[:, 0], top[:, 1])
+        below = np.interp(x[inside], bottom[:, 0], bottom[:, 1])
+        tall = np.maximum(below - above, 1.0)
+        low, high = np.searchsorted(y, [above.min(), below.max()])
+        off = ((above + below) / 2 - y[low:high, None]) / tall
+        core = np.abs(off) <= np.maximum(CORE, 0.5 * STRIDE / tall)
+        here = maps[:, low:high, inside[0] : inside[-1] + 1]
+        here[0][core] = 1.0
+        here[1][core] = np.broadcast_to(np.log(tall / UNIT), core.shape)[core]
+        here[2][core] = off[core]
+    return maps
+
+
+def decode(
+    maps: np.ndarray,
+    threshold: float = 0.5,
+    sure: float = 0.6,
+    margin: float = 0.1,
+) -> list[np.ndarray]:
+    """The lines, float32 (2k, 2) each, of maps (3, h, w) whose core is a probability.
+
+    Cells above `threshold` that touch make a line if their mean is above `sure`; `margin`
+    is the paper left around it, in its height.
+    """
+    mask = (maps[0] > threshold).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    rows, columns = np.nonzero(mask)
+    label = labels[rows, columns]
+    order = np.argsort(label, kind="stable")
+    cuts = np.cumsum(np.bincount(label, minlength=count))[:-1]
+    lines = []
+    for cells in np.split(order, cuts)[1:]:
+        values = maps[:, rows[cells], columns[cells]].astype(np.float64)
+        if values[0].mean() >= sure:
+            lines.append(_line(rows[cells], columns[cells], values, margin))
+    return lines
+
+
+def _line(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, margin: float) -> np.ndarray:
+    """The polygon of one core, from what its cells say: values (3, cells)."""
+    weight, height, middle = values
+    x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
+    tall = UNIT * np.exp(np.clip(height, -3, 4))
+    usual = float(np.average(tall, weights=weight))
+    left, right = x.min() - STRIDE / 2 - ENDS * usual, x.max() + STRIDE / 2 + ENDS * usual
+    wide = (right - left) / usual
+    centre = _curve(x, y + middle * tall, weight, 0 if wide < 1.5 else 1)
+    # Within a line letters are of one size, but a page may be photographed from one side.
+    size = _curve(x, tall, weight, 0 if wide < 12 else 1)
+    left, right = left - ASIDE * margin * usual, right + ASIDE * margin * usual
+    at = np.linspace(left, right, POINTS)
+    bent = _curve(x, y + middle * tall, weight, 3) if wide > 8 else centre
+    if np.abs(bent(at) - centre(at)).max() > BEND * usual:
+        centre = bent
+    else:
+        at = at[[0, -1]]
+    reach = (0.5 + margin) * np.maximum(size(at), 0.5 * usual)
+    top, bottom = (np.stack([at, centre(at) + side * reach], axis=1) for side in (-1, 1))
+    return np.concatenate([top, bottom[::-1]]).astype(np.float32)
+
+
+def _curve(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int
+) -> np.polynomial.Polynomial:
+    if not degree:
+        return np.polynomial.Polynomial([np.average(y, weights=weight)])
+    return np.polynomial.Polynomial.fit(x, y, degree, w=weight)
