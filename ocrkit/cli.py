@@ -48,7 +48,9 @@ RecognizerOption = Annotated[
 ]
 DecoderOption = Annotated[
     Literal["greedy", "beam", "language"],
-    typer.Option(help="By the clearest characters, the likeliest text, or a language model too."),
+    typer.Option(
+        help="The clearest characters, the likeliest text, or closer looks and a language model."
+    ),
 ]
 
 
