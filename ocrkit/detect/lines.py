@@ -33,8 +33,8 @@ class LineDetector:
     run: Callable[[np.ndarray], np.ndarray]
     letters: float = LETTERS
     max_pixels: int = 8_000_000
-    threshold: float = 0.3
-    sure: float = 0.4
+    threshold: float = 0.4
+    sure: float = 0.55
     margin: float = 0.1
 
     @classmethod

@@ -62,8 +62,8 @@ def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray
 
 def decode(
     maps: np.ndarray,
-    threshold: float = 0.3,
-    sure: float = 0.4,
+    threshold: float = 0.4,
+    sure: float = 0.55,
     margin: float = 0.1,
 ) -> list[np.ndarray]:
     """The lines, float32 (2k, 2) each, of maps (3, h, w) whose core is a probability.
