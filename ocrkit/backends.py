@@ -27,10 +27,9 @@ from torch import nn
 from ocrkit.alphabet import Alphabet
 from ocrkit.errors import CheckpointError, MissingPartError
 from ocrkit.image import Preprocessing
-from ocrkit.model import CRNN
+from ocrkit.model import CRNN, FACTS, FORMAT, check_format
 
 Backend = Callable[[np.ndarray], np.ndarray]
-FACTS = "ocrkit"  # where a written model keeps what a checkpoint says beside the weights
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -74,6 +73,7 @@ def load_file(
             f"{path} does not say which alphabet it reads; take one that ocrkit.quantize wrote"
         )
     said = json.loads(facts)
+    check_format(path, said.get("format", FORMAT), FORMAT)
     return run, Alphabet(said["alphabet"]), Preprocessing(**said["preprocessing"])
 
 

@@ -1,7 +1,8 @@
 """Speed with its spread and its accuracy: artefacts of one network, and readers of whole pages.
 
 What is compared takes turns, round after round, so that a noisy moment of the machine hits all
-alike; medians then bear comparing, and so do ratios within a round.
+alike; medians then bear comparing, and so do ratios within a round. Runtimes are compared in
+processes of their own, as the threads of one that has just answered are in the way of the next.
 
     python -m ocrkit.benchmark FOLDER    times ocrkit, and Tesseract if it is there, on your scans
 """
@@ -15,10 +16,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -27,7 +31,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from ocrkit.backends import Backend, needs, quiet
+from ocrkit.backends import needs, quiet
 from ocrkit.data import Sample
 from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import find_images, load_pages
@@ -74,6 +78,10 @@ class Spread:
         """This over the other, round by round."""
         return Spread(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
 
+    def overlaps(self, other: Spread) -> bool:
+        """Whether the ranges from lowest to highest do: then neither is surely the larger."""
+        return min(self.values) <= max(other.values) and min(other.values) <= max(self.values)
+
     def __str__(self) -> str:
         places = sum(self.median < limit for limit in (100, 10, 0.1))
         low, middle, high = (
@@ -90,13 +98,83 @@ def interleaved(
     Call each once before: what a first call compiles or loads would be counted here. With a title
     the progress is shown.
     """
-    turns = list(runs) * rounds
-    seconds: dict[K, list[float]] = {key: [] for key in runs}
+    return _in_turns({key: partial(_seconds, run) for key, run in runs.items()}, rounds, title)
+
+
+def _in_turns(
+    clocks: Mapping[K, Callable[[], float]], rounds: int, title: str = ""
+) -> dict[K, Spread]:
+    turns = list(clocks) * rounds
+    seconds: dict[K, list[float]] = {key: [] for key in clocks}
     for key in progress(turns, title, unit="turns") if title else turns:
-        start = perf_counter()
-        runs[key]()
-        seconds[key].append(perf_counter() - start)
+        seconds[key].append(clocks[key]())
     return {key: Spread(tuple(values)) for key, values in seconds.items()}
+
+
+def _seconds(run: Callable[..., object], *arguments: Any) -> float:
+    start = perf_counter()
+    run(*arguments)
+    return perf_counter() - start
+
+
+class Apart:
+    """Something made, and used, in a process of its own.
+
+    Calling this calls a function there, with what was made as its first argument. The function, its
+    arguments and what it returns go there and back by pickle; an error in making comes up here.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        # Forking a process in which torch has started its threads may hang, so it is spawned.
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+        try:
+            self._pool.submit(_make, make, torch.get_num_threads()).result()
+        except BaseException:
+            self._pool.shutdown()
+            raise
+
+    def __call__(self, use: Callable[..., T], *arguments: Any) -> T:
+        return self._pool.submit(_use, use, arguments).result()
+
+    def seconds(self, use: Callable[..., object], *arguments: Any, least: float = 0.0) -> float:
+        """What one call takes there; with `least` the mean of as many as take so many seconds.
+
+        These begin with one that is not counted, as it finds threads asleep and caches emptied by
+        whoever had the turn before.
+        """
+        return self(_mean_seconds, use, arguments, least)
+
+    def __enter__(self) -> Apart:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+
+_made: list[Any] = []  # in a process of Apart, what was made
+
+
+def _make(make: Callable[[], Any], threads: int) -> None:
+    torch.set_num_threads(threads)
+    with quiet():
+        _made.append(make())
+
+
+def _use(use: Callable[..., T], arguments: Sequence[Any]) -> T:
+    return use(_made[0], *arguments)
+
+
+def _mean_seconds(
+    made: Any, use: Callable[..., object], arguments: Sequence[Any], least: float
+) -> float:
+    if not least:
+        return _seconds(use, made, *arguments)
+    use(made, *arguments)
+    start, calls = perf_counter(), 0
+    while not calls or perf_counter() - start < least:
+        use(made, *arguments)
+        calls += 1
+    return (perf_counter() - start) / calls
 
 
 def medians(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -157,7 +235,8 @@ class Artefact:
     def files(self) -> list[Path]:
         if self.path.is_dir():
             return [file for file in self.path.rglob("*") if file.is_file()]
-        return [self.path, *self.path.parent.glob(f"{self.path.stem}.bin")]
+        weights = self.path.with_suffix(".bin")  # of an .xml, and of nothing else of that name
+        return [self.path, *[weights] * (self.path.suffix == ".xml" and weights.exists())]
 
     @property
     def megabytes(self) -> float:
@@ -169,6 +248,12 @@ class Artefact:
             raise MissingPartError(self.problem)
         with quiet():
             return self.reader(self.path)
+
+    def apart(self) -> Apart:
+        """The recogniser in a process of its own; raises as `load` does."""
+        if self.problem:  # said without starting one
+            raise MissingPartError(self.problem)
+        return Apart(self.load)
 
 
 def artefacts(checkpoint: Path, folder: str | Path) -> list[Artefact]:
@@ -205,24 +290,28 @@ def compare(
     """A row for each artefact: how right and how fast it reads, what it weighs, how it starts.
 
     Accuracy is that on all samples; the first `lines` of them are read in each round, with each of
-    the batch sizes, from crop to text. `start_s` is the time from starting a fresh Python to the
-    first line read. Rows have the keys label, reason ("" or why there is nothing else in the row),
-    evaluation, accuracy, cer, ms (a line, with the smallest batch), lines_s (with the best batch),
-    batch (which that is), relative (lines_s over the first row's, in the same rounds), mb (on the
-    disk) and start_s (None where there are no `starts`); timings are Spreads.
+    the batch sizes, from crop to text, by each artefact in its own process. `start_s` is the time
+    from starting a fresh Python to the first line read. Rows have the keys label, reason ("" or why
+    there is nothing else in the row), evaluation, accuracy, cer, ms (a line, with the smallest
+    batch), lines_s (with the best batch), batch (which that is), relative (lines_s over the first
+    row's, in the same rounds), mb (on the disk) and start_s (None where there are no `starts`);
+    timings are Spreads.
     """
-    ready, reasons = available({a.label: a.load for a in artefacts})
     crops = load_crops(samples[:lines])
-    scores, failed = available({n: partial(evaluate, r, samples) for n, r in ready.items()})
-    reasons |= failed
-    runs = {
-        (label, batch): partial(replace(ready[label], batch_size=batch), crops)
-        for label in scores
-        for batch in batches
-    }
-    for run in runs.values():
-        run()
-    seconds = interleaved(runs, rounds, "reading")
+    with ExitStack() as stack:
+        ready, reasons = available({a.label: a.apart for a in artefacts})
+        for process in ready.values():
+            stack.enter_context(process)
+        scores, failed = available({n: partial(p, evaluate, samples) for n, p in ready.items()})
+        reasons |= failed
+        clocks = {
+            (label, batch): partial(ready[label].seconds, _read, crops, batch)
+            for label in scores
+            for batch in batches
+        }
+        for clock in clocks.values():
+            clock()
+        seconds = _in_turns(clocks, rounds, "reading")
     fresh = {a.label: partial(_start, a, crops[0]) for a in artefacts if a.label in scores}
     begun = interleaved(fresh, starts, "starting") if starts else {}
     rows: list[dict[str, Any]] = []
@@ -253,6 +342,10 @@ def compare(
     return rows
 
 
+def _read(recognizer: Recognizer, crops: Sequence[np.ndarray], batch: int) -> None:
+    replace(recognizer, batch_size=batch)(crops)
+
+
 def _start(artefact: Artefact, crop: np.ndarray) -> None:
     code = "import pickle, sys; a, crop = pickle.load(sys.stdin.buffer); a.load()([crop])"
     command = [sys.executable, "-c", code]
@@ -276,57 +369,80 @@ def nominal_peak(cores: int, ghz: float, features: Collection[str]) -> dict[str,
 
 
 def roofline(
-    backends: Mapping[str, Backend],
+    readers: Mapping[str, Callable[[], Recognizer]],
     model: CRNN,
-    batch: int = 16,
+    batches: Sequence[int] = (16,),
     width: int = 280,
     rounds: int = 5,
     size: int = 1024,
-) -> list[dict[str, Any]]:
-    """Multiply-adds a second that each backend reaches, beside those of a matrix product.
+    least: float = 0.2,
+) -> dict[int, list[dict[str, Any]]]:
+    """Multiply-adds a second that networks reach, beside those of a matrix product.
 
-    The labels of the backends end in FP32, BF16 or INT8. A row for each product of two matrices
-    (size, size), which is about the most that the processor does in that precision, then one for
-    each backend on strips (batch, 1, 32, width): label, ms (a product or a strip), billions (of
-    multiply-adds a second) and percent (of the product in that precision, in its best round), all
-    Spreads; percent is None where that product is not measured.
+    readers: what loads each, each in a process of its own; their labels end in FP32, BF16 or INT8.
+    For each of the batches a row for each product of two matrices (size, size), which is about the
+    most that the processor does in that precision, then one for each network on strips (batch, 1,
+    32, width): label, ms (a product or a strip), billions (of multiply-adds a second) and percent
+    (of the product in that precision, in its best round), all Spreads; percent is None where that
+    product is not measured. Each takes turns, calling for `least` seconds in each.
     """
-    products = {f"matrix product {name}": run for name, run in _products(size).items()}
-    strips = np.random.default_rng(0).random((batch, 1, 32, width), np.float32)
-    runs = products | {name: partial(backend, strips) for name, backend in backends.items()}
-    for run in runs.values():
-        run()
-    work = dict.fromkeys(products, size**3)
-    work |= dict.fromkeys(backends, batch * sum(multiply_adds(model, width).values()))
-    seconds = interleaved(runs, rounds)
+    precisions = ["FP32", *["BF16"] * fast_bfloat16(torch.device("cpu")), "INT8"]
+    products = [f"matrix product {name}" for name in precisions]
+    draw = np.random.default_rng(0).random
+    strips = {batch: draw((batch, 1, 32, width), np.float32) for batch in batches}
+    with ExitStack() as stack:
+        clocks: dict[tuple[str, int], Callable[[], float]] = {}
+        process = stack.enter_context(Apart(partial(_products, precisions, size)))
+        for name, precision in zip(products, precisions, strict=True):
+            clocks[name, 0] = partial(process.seconds, _multiply, precision, least=least)
+        for name, load in readers.items():
+            process = stack.enter_context(Apart(load))
+            for batch in batches:
+                clocks[name, batch] = partial(process.seconds, _infer, strips[batch], least=least)
+        for clock in clocks.values():
+            clock()
+        seconds = _in_turns(clocks, rounds)
+    strip = sum(multiply_adds(model, width).values())
 
-    def rate(name: str) -> Spread:
-        return seconds[name].map(lambda s: work[name] / s / 1e9)
-
-    def row(name: str) -> dict[str, Any]:
-        product, count = f"matrix product {name.split()[-1]}", 1 if name in products else batch
-        peak = max(rate(product).values) if product in products else 0.0
+    def row(name: str, batch: int) -> dict[str, Any]:
+        spent, work = seconds[name, batch], batch * strip or size**3
+        product = seconds.get((f"matrix product {name.split()[-1]}", 0))
+        best = size**3 / min(product.values) if product else 0.0
         return {
             "label": name,
-            "ms": seconds[name].map(lambda s: 1000 * s / count),
-            "billions": rate(name),
-            "percent": rate(name).map(lambda b: 100 * b / peak) if peak else None,
+            "ms": spent.map(lambda s: 1000 * s / max(batch, 1)),
+            "billions": spent.map(lambda s: work / s / 1e9),
+            "percent": spent.map(lambda s: 100 * work / s / best) if product else None,
         }
 
-    return [row(name) for name in runs]
+    return {
+        batch: [row(name, 0) for name in products] + [row(name, batch) for name in readers]
+        for batch in batches
+    }
 
 
-def _products(size: int) -> dict[str, Callable[[], object]]:
+def _infer(recognizer: Recognizer, strips: np.ndarray) -> None:
+    recognizer.backend(strips)
+
+
+def _multiply(products: Mapping[str, Callable[[], object]], precision: str) -> None:
+    products[precision]()
+
+
+def _products(precisions: Sequence[str], size: int) -> dict[str, Callable[[], object]]:
+    return {precision: _product(precision, size) for precision in precisions}
+
+
+def _product(precision: str, size: int) -> Callable[[], object]:
     left, right = torch.rand(2, size, size)
-    weights = torch.quantize_per_tensor(right, 0.01, 0, torch.qint8)
-    packed = torch.ops.quantized.linear_prepack(weights, None)
-    quantized = torch.quantize_per_tensor(left, 0.01, 0, torch.quint8)
-    runs: dict[str, Callable[[], object]] = {"FP32": lambda: left @ right}
-    if fast_bfloat16(torch.device("cpu")):
-        low, lower = left.bfloat16(), right.bfloat16()
-        runs["BF16"] = lambda: low @ lower
-    runs["INT8"] = lambda: torch.ops.quantized.linear(quantized, packed, 1.0, 0)
-    return runs
+    if precision == "INT8":
+        weights = torch.quantize_per_tensor(right, 0.01, 0, torch.qint8)
+        packed = torch.ops.quantized.linear_prepack(weights, None)
+        quantized = torch.quantize_per_tensor(left, 0.01, 0, torch.quint8)
+        return lambda: torch.ops.quantized.linear(quantized, packed, 1.0, 0)
+    if precision == "BF16":
+        left, right = left.bfloat16(), right.bfloat16()
+    return lambda: left @ right
 
 
 # --- readers of whole pages -----------------------------------------------------------------------

@@ -5,9 +5,12 @@ What takes long to import is imported by the command that needs it.
 
 from __future__ import annotations
 
+import re
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
 
 from ocrkit.detect import DetectorName
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OUTPUT = Path("output/read")
+OVERLAY = re.compile(r"\.overlay(\.\d+)?\.jpg$")  # the end of what --overlay writes
 SHOWN = 12  # documents whose text is printed unasked
+WIDTH, HIDDEN = 0.25, 128  # of a recogniser that is trained from random weights
 CHUNK = 256  # line images held in memory at a time
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -44,12 +50,18 @@ app = typer.Typer(
 )
 
 RecognizerOption = Annotated[
-    str, typer.Option(metavar="NAME|PATH", help="The weights to read with.")
+    str,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster), or the path of a "
+        ".safetensors or .xml file.",
+    ),
 ]
 DecoderOption = Annotated[
     Literal["greedy", "beam", "language"],
     typer.Option(
-        help="The clearest characters, the likeliest text, or closer looks and a language model."
+        help="greedy takes the clearest characters, which is fastest; beam the likeliest text; "
+        "language looks closer where there is doubt, and then asks a language model."
     ),
 ]
 
@@ -57,7 +69,7 @@ DecoderOption = Annotated[
 @app.command()
 def read(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")
+        list[Path], typer.Argument(metavar="PATH", help="Images, and folders to search for them.")
     ],
     output: Annotated[
         Path | None,
@@ -67,28 +79,46 @@ def read(
     ] = None,
     formats: Annotated[
         str | None,
-        typer.Option("--format", metavar="LIST", help=f"Of {','.join(FORMATS)}. [default: txt]"),
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
+        ),
     ] = None,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Write pictures of boxes and text over the scan, too.")
+        bool,
+        typer.Option(
+            "--overlay", help="Also write a picture of each page, its lines boxed, its text beside."
+        ),
     ] = False,
-    detector: Annotated[DetectorName, typer.Option(help="What finds the text.")] = "lines",
+    detector: Annotated[
+        DetectorName,
+        typer.Option(
+            help="What finds the text: lines is the kit's own network; craft is EasyOCR's, whose "
+            "weights have to be fetched first."
+        ),
+    ] = "lines",
     recognizer: RecognizerOption = "ocrkit-fast",
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Lines read with less are left out.")
+        float, typer.Option(min=0, max=1, help="Leave out lines read with less confidence.")
     ] = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files read at a time.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Read so many files at the same time.")
+    ] = 1,
     show: Annotated[
         bool | None,
-        typer.Option("--show/--no-show", help=f"Print the text. [default: up to {SHOWN} files]"),
+        typer.Option(
+            "--show/--no-show",
+            help=f"Print the text of what is written, too. [default: of up to {SHOWN} files]",
+        ),
     ] = None,
 ) -> None:
     """Read documents: PNG, JPEG and TIFF images, and folders of them.
 
-    A single document is printed, and not written, if nothing says where or how to write it. Else
-    the results go into the output folder, each under the name of its document; the folders below
-    what the paths have in common are kept.
+    The text of a single file is printed, and not written, unless --output, --format or --overlay is
+    given. Otherwise each file's results go into the output folder, under its own name and in
+    subfolders like those it lies in. The pictures that --overlay wrote are never searched for.
 
     Exit status: 0 all read, 1 some failed, 2 wrong usage.
     """
@@ -98,17 +128,19 @@ def read(
     with _session() as session:
         if written:
             _make(folder)
-        sources = session.find(paths, leave_out=folder)
+        sources = session.find(paths)
         stems = output_stems(sources, paths, folder)
         table = Table("file", "pages", "lines", "confidence", "seconds")
         from ocrkit.pipeline import read_documents
 
         results = read_documents(sources, detector, recognizer, jobs, min_confidence, decoder)
         for stem, result in session.bar(zip(stems, results, strict=True), len(sources)):
+            if result.error:
+                session.fail(result.error)
+            if result.document is None:
+                continue
             with session.failing():
-                if result.document is None:
-                    raise OcrkitError(result.error)
-                table.add_row(*_summary(result.document))
+                table.add_row(*map(Text, _summary(result.document)))
                 if not written:
                     session.say(result.document.text)
                     continue
@@ -170,14 +202,19 @@ def pretrain(
     ] = "recognizer",
     minutes: Annotated[float, typer.Option(min=0.1, help="Budget over all runs together.")] = 60.0,
     width: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.05, help="Of a recogniser: multiplier of the channels; 1 is the reference CRNN."
+            min=0.05,
+            help="Of a new recogniser: multiplier of the channels; 1 is the reference CRNN. "
+            f"[default: {WIDTH}]",
         ),
-    ] = 0.25,
+    ] = None,
     hidden: Annotated[
-        int, typer.Option(min=8, help="Of a recogniser: LSTM units in one direction.")
-    ] = 128,
+        int | None,
+        typer.Option(
+            min=8, help=f"Of a new recogniser: LSTM units in one direction. [default: {HIDDEN}]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights and of what is drawn.")] = 0,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that draw; 0 draws between steps.")
@@ -198,6 +235,17 @@ def pretrain(
     Stop it at any time; the same command goes on from the last evaluation. Prints the path of the
     weights: `ocrkit read --recognizer` takes those of a recogniser.
     """
+    if (width or hidden) and (start_from or task == "detector"):
+        raise typer.BadParameter(
+            "these are the size of a new recogniser; a detector has none to choose, and weights to "
+            "start from have theirs: leave them out",
+            param_hint="--width, --hidden",
+        )
+    if pages and task == "recognizer":
+        raise typer.BadParameter(
+            "a recogniser does not learn from pages: give --task detector, or leave it out",
+            param_hint="--pages",
+        )
     with _session() as session:
         from ocrkit import pretrain as training
         from ocrkit.model import ModelConfig
@@ -208,7 +256,7 @@ def pretrain(
             )
             session.say(str(training.pretrain_detector(folder, config, start_from)))
         else:
-            model = ModelConfig(width, hidden, "all")
+            model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all")
             settings = training.PretrainConfig(
                 model=model, minutes=minutes, seed=seed, workers=workers
             )
@@ -241,18 +289,21 @@ class _Session:
         except OcrkitError as error:
             self.fail(str(error))
 
-    def find(self, paths: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
-        """The images at the paths, each once; none that a folder named holds within `leave_out`."""
+    def find(self, paths: Sequence[Path]) -> list[Path]:
+        """The images at the paths, each once; of those in folders none that --overlay wrote."""
         from ocrkit.image import find_images
 
         found: dict[Path, None] = {}
         for path in paths:
             with self.failing():
                 images = find_images([path])
-                if path.is_dir() and leave_out is not None:
-                    images = [i for i in images if leave_out.resolve() not in i.resolve().parents]
+                if path.is_dir():
+                    images = [image for image in images if not OVERLAY.search(image.name)]
                 if not images:
-                    self.fail(f"{path}: there are no PNG, JPEG or TIFF images in this folder")
+                    self.fail(
+                        f"{path}: there are no PNG, JPEG or TIFF images in this folder "
+                        "(pictures that --overlay wrote do not count)"
+                    )
                 found.update(dict.fromkeys(images))
         return list(found)
 
@@ -261,12 +312,19 @@ class _Session:
 def _session() -> Iterator[_Session]:
     """A session whose end sets the exit status, and that shows no traceback to a person."""
     session = _Session()
+    if isinstance(sys.stdout, TextIOWrapper):  # not every name or text can be shown everywhere
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield session
     except OcrkitError as error:
         session.fail(str(error))
         wrong = isinstance(error, CheckpointError | MissingPartError)
         raise typer.Exit(USAGE if wrong else FAILED) from error
+    except BrokenPipeError:
+        raise  # such as `| head` closes; typer ends quietly
+    except OSError as error:
+        session.fail(f"{error.filename or 'a file'}: {error.strerror or error}")
+        raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
         session.fail("stopped; what has been written is whole")
         raise typer.Exit(INTERRUPTED) from error
@@ -304,9 +362,11 @@ def _write(document: Document, stem: Path, formats: Sequence[str], overlay: bool
         from ocrkit import plot
         from ocrkit.image import load_pages
 
-        for array, page in zip(load_pages(document.source), document.pages, strict=True):
+        # A file that is damaged after its first pages has more of them than could be read.
+        for page, array in zip(document.pages, load_pages(document.source), strict=False):
+            # The number comes last: x.1.overlay.jpg is of a file x.1.png.
             number = f".{page.number}" if len(document.pages) > 1 else ""
-            plot.overlay(array, page, f"{stem}{number}.overlay.jpg")
+            plot.overlay(array, page, f"{stem}.overlay{number}.jpg")
 
 
 def _shown(document: Document) -> str:

@@ -18,6 +18,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
+from xml.etree import ElementTree
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -33,7 +34,7 @@ OPTIONAL = {
     "onnx": "export to ONNX",
     "onnxruntime": "running exported ONNX models",
     "easyocr": "the craft detector",
-    "trdg": "rendering training words",
+    "trdg": "the words and dictionaries that training data are made of",
     "jupyterlab": "the notebooks",
     "papermill": "running notebooks from the command line",
     "matplotlib": "figures",
@@ -82,7 +83,7 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{row.state:8}  {row.what:27}  {row.found}  {row.remedy}".rstrip() for row in self.rows
+            f"{row.state:8}  {row.what:28}  {row.found}  {row.remedy}".rstrip() for row in self.rows
         )
 
     def _repr_html_(self) -> str:
@@ -115,6 +116,11 @@ def machine() -> str:
     name, flags = _cpu()
     found = [feature for feature, (wanted, _) in FEATURES.items() if flags & set(wanted)]
     return f"{name}, {os.cpu_count()} cores, {' '.join(found) or 'no AVX2'}"
+
+
+def fast_int8() -> bool:
+    """Whether the processor has an instruction that multiplies 8-bit numbers and adds them up."""
+    return any(feature in machine() for feature in ("VNNI", "AMX"))
 
 
 def package_rows() -> Iterator[Row]:
@@ -178,26 +184,55 @@ def compiler_row(name: str) -> Row:
 
 
 def weights_rows(folder: Path) -> Iterator[Row]:
-    """One row for each weights file, with its size and the beginning of its SHA-256."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError:
+    """One row for each model, with the size of its weights and the beginning of their SHA-256."""
+    if not (version_of("safetensors") and version_of("numpy")):
         return  # package_rows has said so
-    files = sorted(folder.glob("*.safetensors"))
+    files = [file for file in sorted(folder.glob("*")) if file.suffix in OPENED]
     if not files:
         remedy = "git checkout -- ocrkit/weights, or make your own: ocrkit pretrain"
         yield Row("weights", f"none in {folder}", "broken", remedy)
     for file in files:
-        what, remedy = f"weights {file.stem}", f"get the file again: git checkout -- {file}"
+        # Of a model for OpenVINO the .xml is the network, and the weights are beside it.
+        weights = file.with_suffix(".bin") if file.suffix == ".xml" else file
+        what, found = f"weights {file.stem}", weights.name
+        remedy = f"get it again: git checkout -- {folder}/{file.stem}.*"
         try:
-            data = file.read_bytes()
+            data = weights.read_bytes()
             found = f"{len(data) / 1e6:.1f} MB, SHA-256 {sha256(data).hexdigest()[:12]}"
-            with safe_open(file, "numpy"):
-                yield Row(what, found)
-        except OSError as error:
-            yield Row(what, f"cannot be read: {error.strerror}", "broken", f"chmod a+r {file}")
-        except SafetensorError:
+            OPENED[file.suffix](file)
+            yield Row(what, found)
+        except PermissionError as error:
+            remedy = f"chmod a+r {error.filename}"
+            yield Row(what, f"cannot be read: {error.strerror}", "broken", remedy)
+        except FileNotFoundError:
+            yield Row(what, f"{found} is missing", "broken", remedy)
+        except Exception:  # each kind of file has errors of its own
             yield Row(what, f"{found}, damaged or cut short", "broken", remedy)
+
+
+def _open_safetensors(file: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy"):
+        pass
+
+
+def _open_npz(file: Path) -> None:
+    import numpy as np
+
+    with np.load(file) as tables:
+        dict(tables)
+
+
+def _open_ir(file: Path) -> None:
+    constants = ElementTree.parse(file).iterfind("layers/layer/data[@offset]")
+    size = max(int(data.attrib["offset"]) + int(data.attrib["size"]) for data in constants)
+    if file.with_suffix(".bin").stat().st_size != size:
+        raise ValueError
+
+
+# How a file of weights is seen to be whole, by its suffix.
+OPENED = {".safetensors": _open_safetensors, ".npz": _open_npz, ".xml": _open_ir}
 
 
 def craft_row() -> Row:
@@ -206,7 +241,7 @@ def craft_row() -> Row:
     folder = Path(next(filter(None, variables), "~/.EasyOCR"), "model")
     file = folder.expanduser() / "craft_mlt_25k.pth"
     found = f"{file.stat().st_size / 1e6:.1f} MB in {folder}" if file.is_file() else None
-    remedy = f"only for --detector craft, which fetches it or says how; it belongs in {folder}"
+    remedy = f"only for --detector craft, which says where to get it; it belongs in {folder}"
     return _found("CRAFT weights", found, "optional", remedy)
 
 

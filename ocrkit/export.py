@@ -19,7 +19,9 @@ def to_text(document: Document) -> bytes:
 
 def to_json(document: Document) -> bytes:
     """All that is known, as `Document.to_dict` has it; `Document.from_dict` reads it back."""
-    return (json.dumps(document.to_dict(), ensure_ascii=False, indent=1) + "\n").encode()
+    text = json.dumps(document.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    # A file's name may have bytes that are not UTF-8; what they become, JSON reads back as it was.
+    return text.encode("utf-8", "backslashreplace")
 
 
 FORMATS: Mapping[str, Callable[[Document], bytes]] = {"txt": to_text, "json": to_json}

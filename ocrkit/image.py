@@ -69,6 +69,8 @@ def load_pages(path: str | Path) -> Iterator[np.ndarray]:
             yield from _pages(file)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
+        except MemoryError as error:
+            raise ImageError(f"{path}: there is not enough memory to read it") from error
         except Exception as error:  # Pillow meets damage with many kinds of error
             raise ImageError(f"{path}: damaged or cut short: {_reason(error)}") from error
 
@@ -151,9 +153,9 @@ def _reason(error: Exception) -> str:
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """The files named, and the images in the folders named: each once, a folder's in sorted order.
 
-    A folder is searched to its depth for IMAGE_SUFFIXES, hidden files and folders left out. A
-    folder further down that cannot be searched is itself in the list, so that reading it reports
-    it and the rest is still read.
+    A folder is searched to its depth for IMAGE_SUFFIXES; hidden files and folders are left out, and
+    links to folders not followed, as they may lead in a circle. A folder further down that cannot
+    be searched is itself in the list, so that reading it reports it and the rest is still read.
 
     Raises ImageError for a path that does not exist or a named folder that cannot be read.
     """
@@ -280,7 +282,7 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     A crop less than 12 high or 4 times as wide as high has too few letters to tell, and is
     returned as it is, but for its size: one of more than 192 rows is made smaller first.
     """
-    if crop.shape[0] > _TALLEST:
+    if crop.shape[0] > _TALLEST and crop.size:
         scale = _TALLEST / crop.shape[0]
         size = (max(1, round(scale * crop.shape[1])), _TALLEST)
         crop = cv2.resize(np.ascontiguousarray(crop), size, interpolation=cv2.INTER_AREA)

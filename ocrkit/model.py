@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,6 +29,8 @@ from ocrkit.image import Preprocessing
 WEIGHTS = Path(__file__).parent / "weights"
 SUFFIXES = (".safetensors", ".xml")  # a checkpoint, and a model that OpenVINO alone runs
 FORMAT = "ocrkit-checkpoint-1"
+KINDS = {FORMAT: "a recogniser", "ocrkit-detector-1": "a detector"}  # by the "format" of a file
+FACTS = "ocrkit"  # where a model for OpenVINO or ONNX keeps what a checkpoint says beside weights
 
 
 @dataclass(frozen=True)
@@ -192,10 +195,10 @@ class CRNN(nn.Module):
         return model.eval()
 
 
-def weights_path(name_or_path: str | Path) -> Path:
+def weights_path(name_or_path: str | Path, kind: str = FORMAT) -> Path:
     """Path of a checkpoint: a name such as "ocrkit-fast" means the kit's own weights.
 
-    Raises CheckpointError when there is no such file, with the names that there are.
+    Raises CheckpointError when there is no such file, with the names that there are of that kind.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -206,10 +209,51 @@ def weights_path(name_or_path: str | Path) -> Path:
             return own
     if path.suffix or len(path.parts) > 1:
         raise CheckpointError(f"{path} not found: run notebook 02_train or `ocrkit pretrain` first")
-    names = ", ".join(sorted(p.stem for p in WEIGHTS.iterdir() if p.suffix in SUFFIXES))
     raise CheckpointError(
-        f"no weights are called {str(name_or_path)!r}; the kit has: {names or 'none yet'}. "
+        f"no weights are called {str(name_or_path)!r}; the kit has: {_own(kind)}. "
         "Give one of these names or the path of a .safetensors or .xml file"
+    )
+
+
+def _own(kind: str) -> str:
+    """The names of the kit's own weights of a kind."""
+    return ", ".join(sorted(path.stem for path in models_below(WEIGHTS, kind))) or "none yet"
+
+
+def models_below(folder: str | Path, kind: str = FORMAT) -> list[Path]:
+    """The files in a folder, at any depth, that have weights and are not of another kind.
+
+    Those that cannot be read are among them, so that who takes one is told what is wrong with it.
+    """
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.suffix in SUFFIXES)
+    return [path for path in files if _format(path) in (None, kind)]
+
+
+def _format(path: Path) -> str | None:
+    """The "format" of a .safetensors or .xml file; None where it cannot be read or has none."""
+    try:
+        if path.suffix == ".xml":
+            said = ElementTree.parse(path).find(f"rt_info/{FACTS}")
+            # The first recognisers that were written did not name their format.
+            return None if said is None else json.loads(said.get("value", "")).get("format", FORMAT)
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format")
+    except (ElementTree.ParseError, SafetensorError, OSError, ValueError):
+        return None
+
+
+def check_format(path: Path, found: str | None, wanted: str) -> None:
+    """Raises CheckpointError, which says what the file is, if its "format" is not the wanted."""
+    if found == wanted:
+        return
+    if found in KINDS:
+        raise CheckpointError(
+            f"{path} is {KINDS[found]}, not a checkpoint of {KINDS[wanted]} (its format is "
+            f"{found!r}, not {wanted!r}); take one of the kit's own ({_own(wanted)}) or your own"
+        )
+    raise CheckpointError(
+        f"{path} is not a checkpoint of this kit (its metadata has no format {wanted!r}); "
+        "a .pth of the reference kit is read by CRNN.load_reference"
     )
 
 
@@ -221,6 +265,12 @@ def first_weights(*names_or_paths: str | Path) -> Path:
         except CheckpointError:
             continue
     return weights_path(names_or_paths[-1])
+
+
+def latest_weights(folder: str | Path) -> Path:
+    """Of a folder that the notebooks write to the tuned network, else the trained; or the kit's."""
+    names = ("crnn-tuned.safetensors", "crnn.safetensors")
+    return first_weights(*(Path(folder, name) for name in names), "ocrkit-fast")
 
 
 def write_checkpoint(
@@ -259,11 +309,7 @@ def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str,
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
-    if meta.get("format") != kind:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of this kit (its metadata has no format {kind!r}); "
-            "a .pth of the reference kit is read by CRNN.load_reference"
-        )
+    check_format(path, meta.get("format"), kind)
     return tensors, meta
 
 

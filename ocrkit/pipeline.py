@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,16 @@ from ocrkit.detect import Detector, load_detector
 from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
 from ocrkit.errors import OcrkitError
 from ocrkit.image import along, crop_polygon, load_pages
+from ocrkit.model import weights_path
 from ocrkit.recognize import Reading, Recognizer
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file: a document, or else the error, a line that starts with the path."""
+    """What became of one file: a document, or the error, a line that starts with the path.
+
+    A file that is damaged after its first pages has both: the document of those, and the error.
+    """
 
     source: Path
     document: Document | None
@@ -55,7 +59,9 @@ def read_page(
     view = _look(page, 0, detector, recognizer, clock)
     if view.confidence < UPRIGHT:
         turned = [_look(page, turns, detector, recognizer, clock) for turns in (1, 2, 3)]
-        view = max([view, *turned], key=lambda view: view.confidence)
+        # A stroke or two that look like letters from the side are no reason to turn a page of text.
+        telling = [other for other in turned if 4 * other.characters >= view.characters]
+        view = max([view, *telling], key=lambda view: view.confidence)
     rest = [i for i in range(len(view.polygons)) if i not in view.readings]
     readings = view.readings | _readings(view, rest, recognizer, clock)
     height, width = page.shape
@@ -94,6 +100,10 @@ class _View:
     @property
     def confidence(self) -> float:
         return mean_confidence(list(self.readings.values()))
+
+    @property
+    def characters(self) -> int:
+        return sum(len(reading.text) for reading in self.readings.values())
 
 
 def _look(
@@ -142,16 +152,18 @@ def read_document(
     that cannot be loaded.
     """
     detector, recognizer = _loaded(detector, recognizer, decoder)
-    pages = []
+    return Document(str(path), tuple(_pages(path, detector, recognizer, min_confidence)))
+
+
+def _pages(
+    path: str | Path, detector: Detector, recognizer: Recognizer, min_confidence: float
+) -> Iterator[Page]:
     start = perf_counter()
     for number, array in enumerate(load_pages(path), start=1):
         loaded = perf_counter() - start
         page = read_page(array, detector, recognizer, number, min_confidence)
-        seconds = dict(page.seconds)
-        seconds["other"] += loaded
-        pages.append(replace(page, seconds=seconds))
+        yield replace(page, seconds={**page.seconds, "other": page.seconds["other"] + loaded})
         start = perf_counter()
-    return Document(str(path), tuple(pages))
 
 
 def read_documents(
@@ -164,10 +176,10 @@ def read_documents(
 ) -> Iterator[Result]:
     """Read files one after the other, or in `jobs` processes; yields in the order of `paths`.
 
-    A file that cannot be read gives a Result with an error, and the others are read all the same.
-    With more than one job the detector and the recogniser go to the processes by pickle, so names
-    are best. Raises CheckpointError or MissingPartError, before the first file, where they cannot
-    be loaded.
+    A file that cannot be read gives a Result with an error, and the others are read all the same,
+    even where it ends the process that reads it, as for lack of memory. With more than one job the
+    detector and the recogniser go to the processes by pickle, so names are best. Raises
+    CheckpointError or MissingPartError, before the first file, where they cannot be loaded.
     """
     _loaded(detector, recognizer, decoder)
     sources = [Path(path) for path in paths]
@@ -181,27 +193,55 @@ def read_documents(
     if jobs <= 1 or len(sources) <= 1:
         yield from map(read, sources)
         return
+    while sources:
+        done = 0
+        for result in _in_processes(read, sources, jobs):
+            done += 1
+            yield result
+        # Where a process has ended, one of the files it and the others were at is to blame. The
+        # first of them is read again by itself, so that none is blamed for another.
+        for source in sources[done : done + 1]:
+            alone = next(_in_processes(read, [source], 1), None)
+            yield alone or Result(source, None, f"{source}: ended the process that was reading it")
+        sources = sources[done + 1 :]
+
+
+def _in_processes(
+    read: Callable[[Path], Result], sources: Sequence[Path], jobs: int
+) -> Iterator[Result]:
+    """Results in the order of `sources`, up to the first that a process ended before."""
     # Forking a process in which torch has started its threads may hang, so they are spawned.
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (jobs,))
     try:
         with _ctrl_c_ignored():  # by the processes started here, for good: it is the parent's
             pending = [pool.submit(read, source) for source in sources]
-        for source, future in zip(sources, pending, strict=True):
-            try:
-                yield future.result()
-            except Exception as error:  # the process itself died, most likely for lack of memory
-                yield Result(source, None, f"{source}: its process ended: {_reason(error)}")
+        for future in pending:
+            yield future.result()
+    except BrokenProcessPool:
+        return
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _attempt(source: Path, **settings: Any) -> Result:
+def _attempt(
+    source: Path,
+    detector: Detector | str,
+    recognizer: Recognizer | str | Path,
+    min_confidence: float,
+    decoder: str,
+) -> Result:
+    pages: list[Page] = []
+    error = None
     try:
-        return Result(source, read_document(source, **settings))
-    except OcrkitError as error:
-        return Result(source, None, str(error))
-    except Exception as error:  # one odd file must not cost the thousand after it
-        return Result(source, None, f"{source}: cannot be read: {_reason(error)}")
+        for page in _pages(source, *_loaded(detector, recognizer, decoder), min_confidence):
+            pages.append(page)
+    except OcrkitError as reason:
+        error = str(reason)
+    except Exception as reason:  # one odd file must not cost the thousand after it
+        error = f"{source}: cannot be read: {_reason(reason)}"
+    if pages and error:
+        error += f" (what precedes it, {len(pages)} of its pages, is read)"
+    return Result(source, Document(str(source), tuple(pages)) if pages else None, error)
 
 
 def _reason(error: Exception) -> str:
@@ -212,13 +252,18 @@ def _loaded(
     detector: Detector | str, recognizer: Recognizer | str | Path, decoder: str
 ) -> tuple[Detector, Recognizer]:
     if isinstance(recognizer, str | Path):
-        recognizer = _recognizer(recognizer, decoder=decoder)
+        path = weights_path(recognizer)
+        recognizer = _recognizer(path, path.stat().st_mtime_ns, decoder)
     return _detector(detector) if isinstance(detector, str) else detector, recognizer
 
 
-# Once in each process, not once for each file.
+# Once in each process, not once for each file; but again where the weights have changed.
 _detector = cache(load_detector)
-_recognizer = cache(Recognizer.load)
+
+
+@lru_cache(maxsize=4)
+def _recognizer(path: Path, changed: int, decoder: str) -> Recognizer:
+    return Recognizer.load(path, decoder=decoder)
 
 
 @contextmanager

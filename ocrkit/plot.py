@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from ocrkit.document import Line, Page
 from ocrkit.export import write
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 SURE, UNSURE = (20, 125, 60), (205, 45, 30)  # of a box, by the line's confidence
@@ -98,6 +99,55 @@ def learning_curve(log: Any) -> Figure:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     pyplot.close(figure)  # or a notebook would show it twice
+    return figure
+
+
+def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """A network's layers from left to right, from `model.layer_table`.
+
+    A box for each convolution, pooling and LSTM: as high as its output has rows, and the wider the
+    more channels that has; LSTMs, which run over one row, are of another colour.
+    """
+    from matplotlib import pyplot
+    from matplotlib.patches import Rectangle
+
+    figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
+    x = 0.0
+    for row in (row for row in rows if row["kind"] in ("Conv2d", "MaxPool2d", "LSTM")):
+        name, color = row["layer"], "#8fb7d9"
+        if row["kind"] == "LSTM":
+            name, color = "LSTM", "#e8b57d"
+            columns, _, channels = row["output"]
+            high = 1
+        else:
+            _, channels, high, columns = row["output"]
+        wide = 0.15 + channels / 150
+        axes.add_patch(Rectangle((x, -high / 2), wide, high, facecolor=color, edgecolor="k"))
+        label = f"{name}\n{channels} x\n{high} x {columns}"
+        axes.text(x + wide / 2, high / 2 + 1, label, fontsize=7, ha="center")
+        x += 1.6 + wide
+    axes.set(xlim=(-1, x), ylim=(-18, 27))
+    axes.axis("off")
+    pyplot.close(figure)
+    return figure
+
+
+def heat_maps(tables: Mapping[str, pd.DataFrame], places: int = 4) -> Figure:
+    """Tables of numbers side by side under their names, on one scale of colour; low is dark."""
+    from matplotlib import pyplot
+
+    size = (4 * len(tables), 3)
+    figure, row = pyplot.subplots(1, len(tables), figsize=size, squeeze=False, layout="constrained")
+    lows, highs = zip(*((t.min(axis=None), t.max(axis=None)) for t in tables.values()), strict=True)
+    for axes, (name, table) in zip(row[0], tables.items(), strict=True):
+        axes.imshow(table, aspect="auto", vmin=min(lows), vmax=max(highs), cmap="Blues_r")
+        for (y, x), value in np.ndenumerate(table):
+            box = {"color": "w", "alpha": 0.7}
+            axes.text(x, y, f"{value:.{places}f}", ha="center", va="center", bbox=box)
+        axes.set(title=name, xlabel=table.columns.name, ylabel=table.index.name)
+        axes.set_xticks(range(table.shape[1]), table.columns)
+        axes.set_yticks(range(table.shape[0]), table.index)
+    pyplot.close(figure)
     return figure
 
 

@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ def pretrain(
     config = config or PretrainConfig()
     torch.manual_seed(config.seed)
     model = CRNN.load(start_from) if start_from else CRNN(config.model)
-    return _train(Path(folder), _Reading(model, config), config, progress)
+    return _train(Path(folder), _Reading(model, config), start_from, progress)
 
 
 def pretrain_detector(
@@ -117,34 +117,17 @@ def pretrain_detector(
     config = config or DetectorPretrainConfig()
     torch.manual_seed(config.seed)
     model = LineNet.load(start_from) if start_from else LineNet(config.channels)
-    return _train(Path(folder), _Finding(model, config), config, progress)
+    return _train(Path(folder), _Finding(model, config), start_from, progress)
 
 
-class _Task(Protocol):
-    """What is learned: a model, what it learns from, and how well it does."""
-
-    data: str  # what it learns from
-    model: Any
-    facts: dict[str, Any]  # of the model, that a run cannot change
-
-    def batches(self, start: int) -> Iterator[Any]:
-        """Batches without end, the first made of the crops from `start` on."""
-
-    def crops(self, batch: Any) -> int:
-        """How many crops a batch holds."""
-
-    def loss(self, batch: Any, device: torch.device, half: bool) -> Tensor:
-        """A scalar to be made small, the model run in bfloat16 if `half`."""
-
-    def scores(self, average: Any, device: torch.device) -> dict[str, float]:
-        """How well the averaged weights do on what training never draws."""
-
-
-def _train(folder: Path, task: _Task, config: Budget, progress: bool) -> Path:
+def _train(
+    folder: Path, task: _Reading | _Finding, start_from: str | Path | None, progress: bool
+) -> Path:
+    config = task.config
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     half = config.precision == "bfloat16" or (config.precision == "auto" and fast_bfloat16(device))
-    run = _Run(task, config, device)
+    run = _Run(task, device, start_from)
     if (folder / "state.pt").is_file():
         run.restore(torch.load(folder / "state.pt", map_location=device, weights_only=True), folder)
     # Workers draw ahead of `crops`; what a stopped run had not yet learned from is drawn again.
@@ -178,12 +161,16 @@ def _train(folder: Path, task: _Task, config: Budget, progress: bool) -> Path:
 class _Run:
     """Weights, their average, the optimizer and the counters of one training run."""
 
-    def __init__(self, task: _Task, config: Budget, device: torch.device) -> None:
-        self.task, self.config, self.device = task, config, device
-        self.model = task.model.to(device, memory_format=torch.channels_last).train()
+    def __init__(
+        self, task: _Reading | _Finding, device: torch.device, start_from: str | Path | None
+    ) -> None:
+        self.task, self.device, self.start_from = task, device, start_from and str(start_from)
+        self.config: Budget = task.config
+        model: Any = task.model
+        self.model = model.to(device, memory_format=torch.channels_last).train()
         self.average = deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.lr, weight_decay=config.weight_decay
+            self.model.parameters(), self.config.lr, weight_decay=self.config.weight_decay
         )
         self.steps, self.crops, self.seconds = 0, 0, 0.0
         self.scored: list[str] = []
@@ -229,7 +216,8 @@ class _Run:
                 writer.writeheader()
             writer.writerow(row)
         self.average.provenance = {
-            "data": f"synthetic {self.task.data} of ocrkit.synth",
+            "data": self.task.data,
+            "start_from": self.start_from,
             "pretraining": asdict(self.config),
             "processor": platform.processor() or platform.machine(),
             "held_out": row,
@@ -241,6 +229,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "counters": {"steps": self.steps, "crops": self.crops, "seconds": self.seconds},
             "config": self.task.facts,
+            "start_from": self.start_from,
         }
         torch.save(state, folder / "state.part")
         (folder / "state.part").replace(folder / "state.pt")
@@ -257,12 +246,16 @@ class _Run:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps, self.crops, self.seconds = state["counters"].values()
+        self.start_from = state.get("start_from", self.start_from)
 
 
 class _Reading:
-    """To read lines: a CRNN, crops of one width at a time, CTC."""
+    """To read lines: a CRNN, crops of one width at a time, CTC.
 
-    data = "lines"
+    data: what it learns from. facts: of the model, that a run cannot change.
+    """
+
+    data = "synthetic lines of ocrkit.synth"
 
     def __init__(self, model: CRNN, config: PretrainConfig) -> None:
         self.model, self.config = model, config
@@ -299,7 +292,7 @@ class _Reading:
 class _Finding:
     """To find lines: a LineNet, pieces of pages, the maps of their lines."""
 
-    data = "pages"
+    data = "synthetic pages of ocrkit.synth"
 
     def __init__(self, model: LineNet, config: DetectorPretrainConfig) -> None:
         self.model, self.config = model, config
@@ -307,6 +300,7 @@ class _Finding:
         self.make: Callable[[int], Sheet] = PageGenerator(config.seed)
         if config.pages:
             self.make = Mixture(self.make, own_sheets(config.pages))
+            self.data = f"{self.data}, and the pages of {config.pages}"
 
     @cached_property
     def held_out(self) -> list[Sheet]:

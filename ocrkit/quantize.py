@@ -145,6 +145,23 @@ def synthetic_pages(count: int = 40) -> Iterator[np.ndarray]:
     return (make(i).scan for i in range(count))
 
 
+def random_reference(folder: str | Path, seed: int = 0) -> dict[str, Path]:
+    """A network of the reference kit's size, written as "checkpoint", "ONNX", "IR" and "INT8".
+
+    Its weights are random, so it is good for timing only.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CRNN().eval()
+    strips = list(synthetic_strips(model.preprocessing, 10))
+    return {
+        "checkpoint": model.save(Path(folder, "large.safetensors")),
+        "ONNX": export_onnx(model, Path(folder, "large.onnx")),
+        "IR": to_openvino(model, Path(folder, "large.xml")),
+        "INT8": to_openvino(model, Path(folder, "large-int8.xml"), True, strips),
+    }
+
+
 def _write_ir(
     ir: Any,
     facts: Mapping[str, Any],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
@@ -22,6 +24,7 @@ TOO_UNSURE = 0.5
 # rows above and below, and so many times as wide. What then is still in doubt, language decides.
 DOUBT = 0.05
 CLOSER = ((0.06, 1.25), (0.0, 1.25))
+WORD_GAP = 1.35  # times the usual gap of letters set apart is a gap between words
 DECODERS = ("greedy", "beam", "language")
 
 
@@ -163,23 +166,57 @@ def _doubt(logits: np.ndarray) -> float:
 
 def _reading(decoded: Decoded, steps: int) -> Reading:
     """Text and words of a decoded line of so many time steps; spaces part the words."""
-    characters = decoded.characters
-    centres = [(c.start + c.end) / 2 for c in characters]
+    characters = without_letterspacing(decoded.characters)
+    centres = [_centre(c) for c in characters]
     # CTC marks a character with a spike somewhere inside it; its width has to be guessed.
     pitch = float(np.median(np.diff(centres))) if len(centres) > 1 else steps / 2
     words: list[WordReading] = []
-    first = 0
-    for i in range(len(characters) + 1):
-        if i == len(characters) or characters[i].char == " ":
-            if i > first:
-                # No further than the space before and the space after.
-                start = max(centres[first - 1] if first else 0.0, centres[first] - pitch / 2)
-                limit = centres[i] if i < len(characters) else float(steps)
-                end = min(limit, centres[i - 1] + pitch / 2)
-                words.append(_word(characters[first:i], start / steps, end / steps))
-            first = i + 1
+    for first, end in _words(characters):
+        # No further than the space before and the space after.
+        start = max(centres[first - 1] if first else 0.0, centres[first] - pitch / 2)
+        limit = centres[end] if end < len(characters) else float(steps)
+        stop = min(limit, centres[end - 1] + pitch / 2)
+        words.append(_word(characters[first:end], start / steps, stop / steps))
     text = " ".join(word.text for word in words)
     return Reading(text, decoded.confidence if words else 0.0, tuple(words))
+
+
+def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, ...]:
+    """A line's characters, words that are set with a space after each letter closed up.
+
+    S U C H words are known by four letters in a row that stand alone. A gap that is clearly wider
+    than the others is a space between two of them.
+    """
+    spaces: list[int] = []  # those within words
+    runs = groupby(_words(characters), key=lambda word: _is_apart(characters[slice(*word)]))
+    for _, run in ((apart, list(words)) for apart, words in runs if apart):
+        if sum(end - first == 1 for first, end in run) >= 4:
+            at = [end for _, end in run[:-1]]
+            gaps = [_centre(characters[i + 1]) - _centre(characters[i - 1]) for i in at]
+            usual = float(np.median(gaps))
+            if at[0] == 1 and characters[0].start == 0:  # a spike at the edge may be half a gap off
+                gaps[0] -= usual / 2
+            spaces += [i for i, gap in zip(at, gaps, strict=True) if gap < WORD_GAP * usual]
+    return tuple(c for i, c in enumerate(characters) if i not in spaces)
+
+
+def _is_apart(word: Sequence[Character]) -> bool:
+    """A letter alone, or as in L'O U E S T with an apostrophe or another mark beside it."""
+    text = "".join(c.char for c in word)
+    letters = re.sub(r"[^\w]", "", text)
+    return letters.isalpha() and len(text) <= 3 and len(letters) <= (2 if "'" in text else 1)
+
+
+def _words(characters: Sequence[Character]) -> Iterator[tuple[int, int]]:
+    """The first character of each word and the first after it; spaces part them."""
+    ends = [i for i, c in enumerate(characters) if c.char == " "] + [len(characters)]
+    for first, end in zip([0, *(i + 1 for i in ends)], ends, strict=False):
+        if end > first:
+            yield first, end
+
+
+def _centre(character: Character) -> float:
+    return (character.start + character.end) / 2
 
 
 def _word(characters: Sequence[Character], start: float, end: float) -> WordReading:

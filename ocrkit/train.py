@@ -21,8 +21,8 @@ from torch.nn import functional
 from ocrkit.backends import PRECISIONS, ipex_optimized, load_backend, quiet
 from ocrkit.data import Batch, Sample, collate, steps_needed
 from ocrkit.errors import OcrkitError
+from ocrkit.image import Preprocessing, fitted_width, load_pages, tighten
 from ocrkit.image import fit as fit_crop
-from ocrkit.image import fitted_width, load_pages, tighten
 from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
 from ocrkit.model import CRNN
 from ocrkit.progress import progress as shown
@@ -65,21 +65,29 @@ class TrainConfig:
         if min(self.epochs, self.batch_size, self.lr) <= 0:
             raise ValueError("epochs, batch_size and lr must be above 0")
 
+    @property
+    def half(self) -> bool:
+        """Whether training on this processor computes in bfloat16."""
+        auto = self.precision == "auto" and fast_bfloat16(torch.device("cpu"))
+        return self.precision == "bfloat16" or auto
+
 
 @dataclass(frozen=True)
 class History:
     """What came of each epoch, and how many training lines were too narrow for their label.
 
     A row has epoch, minutes (since the start), loss (a character), cer and accuracy (both of the
-    validation lines) and images_per_s (of training alone).
+    validation lines) and images_per_s (of training alone). readings are what the weights that were
+    kept made of the validation lines.
     """
 
     rows: tuple[dict[str, float], ...]
     left_out: int = 0
+    readings: tuple[str, ...] = ()
 
     @property
     def best(self) -> dict[str, float]:
-        """The row with the lowest CER, whose weights were kept."""
+        """The row with the lowest CER, the first of equals, whose weights were kept."""
         return min(self.rows, key=lambda row: row["cer"])
 
     def frame(self) -> pd.DataFrame:
@@ -114,7 +122,6 @@ def fit(
     images = range(config.epochs * len(lines))
     seen = iter(shown(images, "training") if progress else images)
     rows: list[dict[str, float]] = []
-    kept = model.state_dict()
     start = time.monotonic()
     for epoch in range(1, config.epochs + 1):
         groups = _groups(lines, config, rng)
@@ -138,10 +145,10 @@ def fit(
                 "images_per_s": round(len(lines) / seconds, 1),
             }
         )
-        if scores.cer <= min(row["cer"] for row in rows):
-            kept = deepcopy(model.state_dict())
+        if rows[-1] is min(rows, key=lambda row: row["cer"]):
+            kept, readings = deepcopy(model.state_dict()), scores.readings
     next(seen, None)  # ends the bar
-    history = History(tuple(rows), len(train) - len(lines))
+    history = History(tuple(rows), len(train) - len(lines), readings)
     model.load_state_dict(kept)
     model.provenance = {
         "data": f"{len(lines)} images of {train[0].path.parent.name}",
@@ -236,8 +243,7 @@ class _Trainer:
     def __init__(self, model: CRNN, config: TrainConfig, steps: int) -> None:
         self.model, self.config = model, config
         self.rng = np.random.default_rng(config.seed)
-        auto = config.precision == "auto" and fast_bfloat16(torch.device("cpu"))
-        self.half = config.precision == "bfloat16" or auto
+        self.half = config.half
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network: nn.Module = model.to(memory_format=self.layout).train()  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
@@ -334,6 +340,17 @@ class Evaluation:
     def cer_interval(self) -> tuple[float, float]:
         return bootstrap_cer(self.truths, self.readings)
 
+    @property
+    def figures(self) -> dict[str, float | tuple[float, float]]:
+        """Number of images, accuracy and CER, and their intervals."""
+        return {
+            "images": len(self.truths),
+            "accuracy": self.accuracy,
+            "cer": self.cer,
+            "accuracy_interval": self.accuracy_interval,
+            "cer_interval": self.cer_interval,
+        }
+
     def worst(self, n: int = 10) -> list[int]:
         """Indices of up to n wrong readings: most edits a character first, then the surest."""
         rates = [cer([t], [r]) for t, r in zip(self.truths, self.readings, strict=True)]
@@ -353,6 +370,11 @@ class Evaluation:
 def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
     """The samples' images, grey (H, W) uint8; ImageError names one that cannot be read."""
     return [next(load_pages(sample.path)) for sample in samples]
+
+
+def load_strips(samples: Sequence[Sample], preprocessing: Preprocessing) -> list[np.ndarray]:
+    """The samples' images as a network takes them, float32 (1, 1, 32, W) each."""
+    return [fit_crop(crop, preprocessing)[None] for crop in load_crops(samples)]
 
 
 def evaluate(

@@ -30,6 +30,8 @@ def grid(
 ) -> tuple[pd.DataFrame, Path]:
     """Try every combination of `space`; the trials, best first, and the best one's checkpoint.
 
+    A trial has its settings, cer, accuracy and minutes, and its readings of `validation`.
+
     space: values for fields of TrainConfig, such as {"lr": [5e-4, 1e-3], "epochs": [5, 10]}; the
     other fields are `config`'s. Every trial starts from the weights at `model_path` with a new
     optimizer, and its score is the lowest CER on `validation`.
@@ -57,6 +59,7 @@ def grid(
         history = fit(model, train, validation, replace(config, **chosen), progress=False)
         trial.set_user_attr("accuracy", history.best["accuracy"])
         trial.set_user_attr("minutes", history.rows[-1]["minutes"])
+        trial.set_user_attr("readings", history.readings)
         if history.best["cer"] < min((done.value for done in _done(study)), default=inf):
             model.save(best)
         return history.best["cer"]

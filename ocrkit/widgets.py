@@ -20,13 +20,15 @@ from ocrkit.document import Document, Line, Page
 from ocrkit.errors import OcrkitError
 from ocrkit.export import FORMATS
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
-from ocrkit.model import SUFFIXES
+from ocrkit.model import models_below
 from ocrkit.pipeline import read_document
 from ocrkit.plot import overlay
 from ocrkit.recognize import Recognizer
 
 with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which reads just the same"):
     import ipywidgets
+
+NO_PAGE = np.full((2, 2), 255, np.uint8)
 
 
 class PageView(ipywidgets.HBox):
@@ -102,7 +104,7 @@ class PageView(ipywidgets.HBox):
 class Reader(ipywidgets.VBox):
     """Choose a document of `folder`, or upload one, read it, look at it, and download the result.
 
-    Recognisers are "ocrkit-fast" and whatever weights lie under `output`. Uploads are kept in a
+    Recognisers are "ocrkit-fast" and whatever others lie under `output`. Uploads are kept in a
     temporary folder until the kernel ends; Jupyter passes on files of up to 10 MB, larger ones
     belong into `folder`. Raises ImageError if `folder` is not there.
     """
@@ -110,7 +112,7 @@ class Reader(ipywidgets.VBox):
     def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
-        weights = [p for p in sorted(Path(output).rglob("*")) if p.suffix in SUFFIXES]
+        weights = models_below(output)
         self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
         self.upload = ipywidgets.FileUpload(
             description="Upload an image",
@@ -144,8 +146,13 @@ class Reader(ipywidgets.VBox):
         self.document, self.links.value = None, ""
         self.number.options = [1]
         self.number.layout.display = "none"
-        self._say("Press Read to find and read its lines.")
-        self._show()
+        self.button.disabled = self.source.value is None
+        if self.button.disabled:
+            self._say("The folder has no PNG, JPEG or TIFF images; upload one.")
+            self.view.show(NO_PAGE)
+        else:
+            self._say("Press Read to find and read its lines.")
+            self._show()
 
     def _add(self, change: Any) -> None:
         """An uploaded file comes first in the list of documents, and is chosen."""
@@ -154,6 +161,7 @@ class Reader(ipywidgets.VBox):
             path.write_bytes(file["content"])
             self.upload.value = ()  # so that the same file can be uploaded again
             self.source.options = [(f"{path.name} (uploaded)", path), *self.source.options]
+            self.source.index = 0  # a list that was empty chooses nothing by itself
 
     def _show(self, change: Any = None) -> None:
         path, number = self.source.value, self.number.value
@@ -161,7 +169,7 @@ class Reader(ipywidgets.VBox):
         try:
             self.view.show(next(islice(load_pages(path), number - 1, None)), page, path.name)
         except OcrkitError as error:
-            self.view.show(np.full((2, 2), 255, np.uint8))
+            self.view.show(NO_PAGE)
             self._fail(error)
 
     def _read(self, button: Any = None) -> None:

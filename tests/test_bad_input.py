@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import zlib
@@ -27,7 +28,7 @@ class Reader:
 @pytest.fixture(autouse=True)
 def scans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A reader without weights, and a folder whose first and last documents are good."""
-    monkeypatch.setattr(pipeline, "_recognizer", lambda name, decoder: Reader())
+    monkeypatch.setattr(pipeline, "_recognizer", lambda *args, **options: Reader())
     monkeypatch.chdir(tmp_path)
     Path("scans").mkdir()
     for name in ("a.png", "z.jpg"):
@@ -178,6 +179,17 @@ def test_a_result_that_cannot_be_written_costs_one_document(
     assert result.exit_code == 1
     assert complaints(result) == ["out/a.txt: cannot be written: No space left on device"]
     assert written() == ["z.txt"]
+
+
+def test_a_name_that_is_not_utf_8_is_written_and_shown() -> None:
+    name = os.fsdecode(b"scans/m\xe9.png")
+    good().save(name)
+    result = read("scans", "--format", "txt,json")
+    assert result.exit_code == 0
+    assert "scans/m\\udce9.png: confidence" in result.stdout
+    assert written() == ["a.txt", os.fsdecode(b"m\xe9.txt"), "z.txt"]
+    document = Path(os.fsdecode(b"out/m\xe9.json")).read_text("utf-8")
+    assert json.loads(document)["source"] == name
 
 
 def test_what_was_written_before_is_not_lost() -> None:

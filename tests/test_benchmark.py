@@ -13,9 +13,9 @@ import pytest
 
 from ocrkit import benchmark
 from ocrkit.alphabet import Alphabet
-from ocrkit.backends import load_backend
 from ocrkit.benchmark import (
     READERS,
+    Apart,
     Artefact,
     Spread,
     available,
@@ -93,6 +93,30 @@ def test_what_cannot_be_made_is_left_out_with_its_reason() -> None:
     assert reasons == {"missing": "not installed", "broken": "RuntimeError: two lines"}
 
 
+def test_ranges_that_share_a_value_overlap() -> None:
+    low, high = Spread((1.0, 2.0)), Spread((2.5, 3.0))
+    assert not low.overlaps(high) and not high.overlaps(low)
+    between = Spread((1.9, 2.6))
+    assert all(a.overlaps(b) and b.overlaps(a) for a, b in ((low, between), (between, high)))
+    assert Spread((0.0, 9.0)).overlaps(between) and between.overlaps(Spread((0.0, 9.0)))
+
+
+def test_what_is_apart_is_made_once_in_a_process_of_its_own() -> None:
+    with Apart(partial(list, "ab")) as process:
+        assert process(list.append, "c") is None
+        assert process(len) == 3
+        assert process.seconds(list.append, "d") > 0
+        assert process(len) == 4
+        # Two calls at least, of which the first is not counted.
+        assert 0 < process.seconds(list.append, "e", least=1e-9) < 1
+        assert process(len) >= 6
+
+
+def test_an_error_in_making_what_is_apart_comes_up_here() -> None:
+    with pytest.raises(OcrkitError, match="no weights are called 'none-such'"):
+        Apart(partial(Recognizer.load, "none-such"))
+
+
 # --- artefacts
 
 
@@ -119,8 +143,10 @@ def test_an_artefact_weighs_all_of_its_files(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(bytes(size))
     (tmp_path / "folder" / "deeper").mkdir(parents=True)
     (tmp_path / "folder" / "deeper" / "weights").write_bytes(bytes(5000))
-    paths = (tmp_path / "crnn.xml", tmp_path / "folder")
-    assert [Artefact("", path, path, "").megabytes for path in paths] == [0.003, 0.005]
+    (tmp_path / "crnn.onnx").write_bytes(bytes(6000))
+    paths = [tmp_path / name for name in ("crnn.xml", "crnn.onnx", "folder")]
+    # The .bin belongs to the .xml: the .onnx of the same name has its weights in itself.
+    assert [Artefact("", path, path, "").megabytes for path in paths] == [0.003, 0.006, 0.005]
 
 
 def test_an_artefact_of_earlier_weights_is_not_used(tmp_path: Path) -> None:
@@ -161,19 +187,24 @@ def test_the_nominal_peak_is_cores_times_clock_times_lanes_times_units() -> None
     assert nominal_peak(1, 1.0, []) == {}
 
 
-def test_the_roofline_counts_the_work_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_roofline_counts_the_work_of_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = CRNN(SMALL, Alphabet("abc"))
     seconds = {"matrix product FP32": 2.0, "matrix product INT8": 1.0, "PyTorch FP32": 4.0}
     monkeypatch.setattr(
         benchmark,
-        "interleaved",
-        lambda runs, rounds: {name: Spread((seconds[name],)) for name in runs},
+        "_in_turns",
+        lambda clocks, rounds: {key: Spread((seconds[key[0]],)) for key in clocks},
     )
     monkeypatch.setattr(benchmark, "fast_bfloat16", lambda device: False)
     monkeypatch.setattr(
         benchmark, "multiply_adds", lambda model, width: {"a": 3 * width, "b": width}
     )
-    rows = roofline({"PyTorch FP32": load_backend("pytorch", model)}, model, 2, 16, size=8)
+    readers = {"PyTorch FP32": partial(Recognizer.load, model.save(tmp_path / "a.safetensors"))}
+    both = roofline(readers, model, (1, 2), 16, size=8, least=0.0)
+    assert both[1][2]["ms"].median == pytest.approx(4000)
+    rows = both[2]
     # Products of 8 x 8 matrices take 512 multiply-adds; 2 strips of 16 columns here 128.
     assert [(row["label"], row["billions"].median, row["percent"].median) for row in rows] == [
         ("matrix product FP32", pytest.approx(256e-9), pytest.approx(100)),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +17,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
-from ocrkit import cli, export, pipeline
+from ocrkit import cli, export, image, pipeline
 from ocrkit.alphabet import Alphabet
 from ocrkit.document import Document
+from ocrkit.errors import ImageError
+from ocrkit.image import load_pages
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.recognize import DECODERS, Reading, Recognizer, WordReading
 
@@ -37,7 +39,7 @@ class Reader:
 @pytest.fixture(autouse=True)
 def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A reader that needs no weights, in a folder of its own."""
-    monkeypatch.setattr(pipeline, "_recognizer", lambda name, decoder: Reader())
+    monkeypatch.setattr(pipeline, "_recognizer", lambda *args, **options: Reader())
     monkeypatch.setattr(Recognizer, "load", lambda *args, **options: Reader())
     monkeypatch.chdir(tmp_path)
 
@@ -50,11 +52,11 @@ def run(*arguments: object) -> Result:
 
 
 def scan(path: str, text: str = "some words", pages: int = 1) -> Path:
-    image = Image.new("L", (320, 120), 255)
-    ImageDraw.Draw(image).text((30, 40), text, 0, ImageFont.load_default(24))
+    page = Image.new("L", (320, 120), 255)
+    ImageDraw.Draw(page).text((30, 40), text, 0, ImageFont.load_default(24))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    more = {"save_all": True, "append_images": [image] * (pages - 1)} if pages > 1 else {}
-    image.save(path, **more)
+    more = {"save_all": True, "append_images": [page] * (pages - 1)} if pages > 1 else {}
+    page.save(path, **more)
     return Path(path)
 
 
@@ -93,9 +95,9 @@ def test_what_is_asked_for_is_written_and_shown() -> None:
         "a.json",
         "a.overlay.jpg",
         "a.txt",
-        "b.1.overlay.jpg",
-        "b.2.overlay.jpg",
         "b.json",
+        "b.overlay.1.jpg",
+        "b.overlay.2.jpg",
         "b.txt",
     ]
     document = Document.from_dict(json.loads(Path("out/b.json").read_text()))
@@ -114,11 +116,48 @@ def test_texts_are_shown_or_not_as_asked_and_not_for_many() -> None:
     assert run("read", "many/1.png", "many/2.png", "--no-show").stdout == ""
 
 
-def test_reading_again_does_not_read_the_pictures_it_wrote() -> None:
-    scan("scans/a.png")
+@pytest.mark.parametrize("folder", ["scans/out", "scans", "."])
+def test_reading_again_does_not_read_the_pictures_it_wrote(folder: str) -> None:
+    scan("scans/a.png"), scan("scans/b.tif", pages=2)
     for _ in range(2):
-        assert run("read", "scans", "-o", "scans/out", "--overlay").exit_code == 0
-    assert files_below("scans/out") == ["a.overlay.jpg", "a.txt"]
+        assert run("read", "scans", "-o", folder, "--overlay").exit_code == 0
+    assert {name.rpartition("/")[2] for name in files_below(".")} == {
+        "a.overlay.jpg",
+        "a.png",
+        "a.txt",
+        "b.overlay.1.jpg",
+        "b.overlay.2.jpg",
+        "b.tif",
+        "b.txt",
+    }
+
+
+def test_no_picture_of_a_page_overwrites_that_of_another_file() -> None:
+    assert run("read", scan("x.tif", pages=2), scan("x.1.png"), "--overlay").exit_code == 0
+    assert [name for name in files_below("output/read") if name.endswith(".jpg")] == [
+        "x.1.overlay.jpg",
+        "x.overlay.1.jpg",
+        "x.overlay.2.jpg",
+    ]
+
+
+def test_the_pages_before_the_damage_are_written_and_the_damage_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pages(path: Path) -> Iterator[np.ndarray]:
+        yield from load_pages(path)
+        raise ImageError(f"{path}: cut short")
+
+    monkeypatch.setattr(pipeline, "load_pages", pages)
+    monkeypatch.setattr(image, "load_pages", pages)
+    result = run("read", scan("a.png"), "-o", "out", "--overlay")
+    assert result.exit_code == 1
+    assert result.stderr.count("a.png: cut short") == 1
+    assert files_below("out") == ["a.overlay.jpg", "a.txt"]
+
+
+def test_names_are_no_markup() -> None:
+    assert "[verso].png" in run("read", scan("[verso].png"), "-o", "out").stderr
 
 
 def test_two_files_of_one_name_do_not_overwrite_each_other() -> None:
@@ -144,6 +183,31 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
     result = run("read", *arguments)
     assert result.exit_code == 2
     assert hint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--width", "0.5", "--start-from", "ocrkit-fast"), "--width"),
+        (("--hidden", "64", "--start-from", "ocrkit-fast"), "--hidden"),
+        (("--width", "0.5", "--task", "detector"), "a detector has none"),
+        (("--pages", "mine"), "--task detector"),
+    ],
+)
+def test_options_that_training_would_ignore_are_refused(
+    arguments: tuple[str, ...], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pretrain", "pretrain_detector"):
+        monkeypatch.setattr(f"ocrkit.pretrain.{name}", lambda *args: "model.safetensors")
+    result = run("pretrain", "mine", *arguments)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_what_the_system_refuses_is_one_line() -> None:
+    result = run("pretrain", "/dev/null/x")
+    assert result.exit_code == 1
+    assert result.stderr == "/dev/null/x: Not a directory\n"
 
 
 def test_no_command_shows_help() -> None:
@@ -198,6 +262,19 @@ def test_weights_of_ones_own_are_taken_by_path(
         assert result.exit_code == 2
         assert "your.safetensors" in result.stderr
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["ocrkit-detector", "ocrkit-detector-int8"])
+def test_a_detector_is_not_taken_for_a_recogniser(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    result = run("read", scan("a.png"), "--recognizer", name)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "is a detector, not a checkpoint of a recogniser" in result.stderr
+    assert "(ocrkit-fast, ocrkit-fast-int8)" in result.stderr
 
 
 def test_ctrl_c_leaves_whole_files_only_and_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from ocrkit.data import (
     Stream,
     bucketed,
     collate,
+    padding,
     steps_needed,
     stream_batches,
 )
@@ -69,6 +70,12 @@ def some(stream: Stream, crops: int) -> list[Batch]:
 )
 def test_ctc_needs_a_step_a_character_and_one_between_equal_neighbours(label, steps):
     assert steps_needed(label) == steps
+
+
+def test_padding_is_what_a_batch_adds_to_its_narrower_strips():
+    assert padding([10, 30, 20, 20], 2) == pytest.approx(20 / 100)
+    assert padding([10, 30, 20], 2) == pytest.approx(20 / 80)
+    assert padding([20, 20, 5], 2) == 0
 
 
 def test_a_batch_holds_images_and_labels_one_after_the_other():

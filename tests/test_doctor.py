@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,6 +133,38 @@ def test_damaged_weights_are_broken(tmp_path, keep):
     assert row.remedy
 
 
+@pytest.fixture
+def own(tmp_path):
+    """A copy of the kit's own weights."""
+    return Path(shutil.copytree(module.WEIGHTS, tmp_path / "weights"))
+
+
+def test_the_kit_s_own_weights_are_whole(own):
+    rows = list(module.weights_rows(own))
+    assert {"weights ocrkit-fast-int8", "weights ocrkit-language"} <= {row.what for row in rows}
+    assert all(row.ok for row in rows)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", None])
+@pytest.mark.parametrize(
+    "name",
+    ["ocrkit-detector-int8.bin", "ocrkit-language.npz", "ocrkit-fast-int8.xml"],
+)
+def test_whatever_is_not_whole_is_broken(own, name, content):
+    file = own / name
+    file.write_bytes(file.read_bytes()[:-100] if content is None else content)
+    (row,) = (row for row in module.weights_rows(own) if not row.ok)
+    assert (row.what, row.state) == (f"weights {file.stem}", "broken")
+    assert f"git checkout -- {own}/{file.stem}." in row.remedy
+
+
+def test_a_network_without_its_weights_is_broken(own):
+    (own / "ocrkit-fast-int8.bin").unlink()
+    (row,) = (row for row in module.weights_rows(own) if not row.ok)
+    assert row.found == "ocrkit-fast-int8.bin is missing"
+    assert "git checkout" in row.remedy
+
+
 def test_text_in_place_of_weights_is_broken(tmp_path):
     (tmp_path / "ocrkit-fast.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0[]")
     (row,) = module.weights_rows(tmp_path)
@@ -147,6 +181,7 @@ def test_the_craft_file_is_looked_for_where_easyocr_keeps_it(monkeypatch, tmp_pa
     monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
     assert module.craft_row().state == "optional"
     assert str(tmp_path / "model") in module.craft_row().remedy
+    assert "says where to get it" in module.craft_row().remedy
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "craft_mlt_25k.pth").write_bytes(b"weights")
     assert module.craft_row().ok
@@ -194,3 +229,11 @@ def test_looking_loads_nothing_heavy():
     code = "import sys, ocrkit; ocrkit.doctor(); print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert not {"torch", "openvino", "easyocr", "cpuinfo", "matplotlib"} & set(loaded)
+
+
+def test_a_processor_is_fast_in_int8_if_it_has_vnni_or_amx(monkeypatch):
+    for features, fast in (("AVX2", False), ("AVX2 AVX-512 VNNI", True), ("AVX2 AMX", True)):
+        monkeypatch.setattr(
+            module, "machine", lambda features=features: f"CPU, 2 cores, {features}"
+        )
+        assert module.fast_int8() is fast

@@ -111,3 +111,35 @@ def test_the_core_stops_short_of_the_ends() -> None:
     columns = np.flatnonzero(core.any(axis=0)) * STRIDE
     assert columns[0] >= ENDS * 40 - STRIDE
     assert columns[-1] <= 400 - ENDS * 40
+
+
+def test_a_line_whose_core_is_broken_is_one_line() -> None:
+    line = box(20, 40, 500, 60)
+    maps = encode([line], (100, 560))
+    maps[:, :, 50:52] = 0  # where a letter is faint
+    (found,) = decode(maps, margin=0)
+    assert abs(found - line).max() <= STRIDE
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        box(215, 40, 400, 60),  # further than words are apart
+        box(205, 52, 400, 72),  # not level
+        box(100, 60, 300, 80),  # the next line, beneath
+        box(201, 34, 500, 94),  # of another size
+    ],
+)
+def test_lines_beside_one_another_stay_two(other: np.ndarray) -> None:
+    assert len(decode(encode([box(20, 40, 200, 60), other], (120, 560)), margin=0)) == 2
+
+
+def test_pieces_join_along_a_sloping_line_and_across_several_breaks() -> None:
+    line = box(60, 200, 700, 224)
+    line[:, 1] += 0.14 * (line[:, 0] - 380)
+    maps = encode([line, box(60, 400, 700, 424)], (480, 760))
+    for column in (40, 90, 141):
+        maps[:, :, column : column + 2] = 0
+    found = decode(maps, margin=0)
+    assert len(found) == 2
+    assert min(abs(other - line).max() for other in found) <= STRIDE

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval, line_f1, wer, word_f1
+from ocrkit.metrics import (
+    accuracy,
+    bootstrap_cer,
+    bootstrap_change,
+    cer,
+    interval,
+    line_f1,
+    wer,
+    word_f1,
+)
 
 pairs = st.lists(st.tuples(st.text("abc ", max_size=6), st.text("abc ", max_size=6)), min_size=1)
 
@@ -116,6 +125,23 @@ def test_bootstrap_interval_holds_the_cer_and_repeats_with_its_seed() -> None:
 
 def test_bootstrap_interval_of_perfect_readings_is_zero() -> None:
     assert bootstrap_cer(["ab", "c"], ["ab", "c"]) == (0, 0)
+
+
+def test_a_change_on_the_same_lines_is_firmer_than_the_intervals_of_both() -> None:
+    truths = [letter * 5 for letter in "abcdefghij" * 10]
+    before = [truth[: 5 - i % 6] for i, truth in enumerate(truths)]
+    after = [truth[: 5 - i % 6 + (i % 6 > 4)] for i, truth in enumerate(truths)]
+    low, high = bootstrap_change(truths, before, after)
+    assert low < cer(truths, after) - cer(truths, before) < high < 0
+    assert bootstrap_cer(truths, after)[1] > bootstrap_cer(truths, before)[0]
+    assert bootstrap_change(truths, after, before) == pytest.approx((-high, -low))
+
+
+def test_a_change_of_nothing_is_none() -> None:
+    assert bootstrap_change(["ab", "c"], ["a", "c"], ["a", "c"]) == (0, 0)
+    assert bootstrap_change([], [], []) == (0, 0)
+    with pytest.raises(ValueError, match="do not go with"):
+        bootstrap_change(["a", "b"], ["a", "b"], ["a"])
 
 
 def test_word_f1_counts_words_whatever_their_order_and_case() -> None:

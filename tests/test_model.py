@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ocrkit import model as module
 from ocrkit.alphabet import Alphabet
+from ocrkit.detect.network import LineNet
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.model import (
@@ -18,10 +19,13 @@ from ocrkit.model import (
     FORMAT,
     ModelConfig,
     first_weights,
+    latest_weights,
     layer_table,
+    models_below,
     multiply_adds,
     weights_path,
 )
+from ocrkit.quantize import detector_to_openvino, to_openvino
 
 LETTERS = Alphabet("abc ")
 SMALL = ModelConfig(0.125, None, "all")
@@ -271,6 +275,22 @@ def test_a_missing_path_says_what_makes_one(tmp_path):
         CRNN.load(tmp_path / "crnn.safetensors")
 
 
+def test_names_and_files_are_those_of_the_kind_that_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path)
+    reader, finder, detector = small(), LineNet((8, 8, 8, 8)), "ocrkit-detector-1"
+    to_openvino(reader, reader.save(tmp_path / "read.safetensors").with_name("read-half.xml"))
+    detector_to_openvino(
+        finder, finder.save(tmp_path / "find.safetensors").with_name("find-half.xml")
+    )
+    with pytest.raises(CheckpointError, match="the kit has: read, read-half. Give"):
+        weights_path("nobody")
+    with pytest.raises(CheckpointError, match="the kit has: find, find-half. Give"):
+        weights_path("nobody", detector)
+    (tmp_path / "empty.xml").touch()
+    names = [path.name for path in models_below(tmp_path, detector)]
+    assert names == ["empty.xml", "find-half.xml", "find.safetensors"]
+
+
 @pytest.mark.parametrize("content", [b"", b"these are no weights, but a line of text"])
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "a.safetensors"
@@ -448,3 +468,10 @@ def test_layers_are_counted_as_by_hand():
     assert "bn3" in rows and "bn3" not in counted and "relu1" not in counted
     with pytest.raises(ValueError, match="at least 8 pixels"):
         multiply_adds(model, 7)
+
+
+def test_the_latest_weights_are_the_tuned_ones_then_the_trained_ones_then_the_kits(tmp_path):
+    assert latest_weights(tmp_path) == weights_path("ocrkit-fast")
+    for name in ("crnn.safetensors", "crnn-tuned.safetensors"):
+        (tmp_path / name).touch()
+        assert latest_weights(tmp_path) == tmp_path / name

@@ -207,6 +207,21 @@ def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
         own_sheets(tmp_path)
 
 
+def test_documents_that_would_teach_wrong_things_are_refused(tmp_path: Path) -> None:
+    sheet = bars()
+    Image.fromarray(sheet.scan).save(tmp_path / "scan.png")
+    page = Page(128, 96, (Line(((10, 10), (90, 12), (90, 30), (10, 28)), "upright", 1.0),))
+    Document("scan.png", (page, page)).save(tmp_path / "scan.json")
+    with pytest.raises(OcrkitError, match="has 2 pages, but .*scan.png has 1"):
+        own_sheets(tmp_path)
+    turned = Line(((10, 90), (12, 10), (30, 10), (28, 90)), "on its side", 1.0)
+    Document("scan.png", (replace(page, lines=(*page.lines, turned)),)).save(tmp_path / "scan.json")
+    with pytest.raises(OcrkitError, match="scan.json, page 1: .* turn the scan upright"):
+        own_sheets(tmp_path)
+    Document("scan.png", (page,)).save(tmp_path / "scan.json")
+    assert len(own_sheets(tmp_path)) == 1
+
+
 # --- the weights in the kit ----------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.alphabet import Alphabet
 from ocrkit.detect import load_detector
-from ocrkit.document import Box
+from ocrkit.document import Box, Document
 from ocrkit.errors import CheckpointError, ImageError
 from ocrkit.image import crop_polygon, load_pages
 from ocrkit.model import CRNN, ModelConfig
@@ -184,6 +186,68 @@ def test_two_processes_give_what_one_gives_in_the_same_order(
     assert [result.document is None for result in together] == [False, False, False, True]
     assert together[0].document is not None
     assert together[0].document.text
+
+
+class Deadly:
+    """Reads as SizeReader does, but ends its process over a page of 130 rows."""
+
+    def __call__(self, page: np.ndarray) -> list[np.ndarray]:
+        if page.shape[0] == 130:
+            os._exit(1)
+        return DETECTOR(page)
+
+
+def test_a_file_that_ends_its_process_costs_no_other_file(scans: list[Path]) -> None:
+    paths = [scans[0], scans[1], scans[2], scans[0]]
+    results = list(read_documents(paths, Deadly(), SizeReader(), jobs=2))
+    assert [result.source for result in results] == paths
+    assert [result.document is None for result in results] == [False, True, False, False]
+    assert results[1].error == f"{scans[1]}: ended the process that was reading it"
+
+
+def test_pages_before_a_damaged_one_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "three.tif"
+    pages = [Image.effect_noise((200, 100 + i), 50) for i in range(3)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    path.write_bytes(path.read_bytes()[:-30_000])
+    (result,) = read_documents([path], DETECTOR, SizeReader())
+    assert result.document is not None
+    assert [page.height for page in result.document.pages] == [100]
+    assert str(result.error).startswith(f"{path}: damaged or cut short")
+    assert str(result.error).endswith("(what precedes it, 1 of its pages, is read)")
+
+
+def test_weights_that_have_changed_are_loaded_again(scans: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+
+    def read() -> Document:
+        return read_document(scans[0], "lines", path, min_confidence=0.0)
+
+    torch.manual_seed(1)
+    CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save(path)
+    before = read()
+    CRNN(ModelConfig(width=0.02, hidden=8), Alphabet("ab")).save(path)
+    assert before.text != read().text
+    assert set(read().text) <= set("ab \n")
+
+
+def test_a_page_of_text_is_not_turned_for_a_stroke_that_looks_like_a_letter() -> None:
+    class Reader:
+        def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+            text, stroke = Reading("a line of doubtful text", 0.9), Reading("l", 0.99)
+            return [text if crop.shape[1] > 100 else stroke for crop in crops]
+
+    class Detector:
+        def __call__(self, page: np.ndarray) -> list[np.ndarray]:
+            width = page.shape[1] - 20
+            count = 5 if width > 100 else 1
+            return [
+                np.array(rectangle(10, 10 + 15 * i, 10 + width, 22 + 15 * i), np.float32)
+                for i in range(count)
+            ]
+
+    page = np.full((100, 200), 255, np.uint8)
+    assert len(read_page(page, Detector(), Reader()).lines) == 5
 
 
 def test_a_bent_line_has_its_outline_and_its_words_follow_it() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -69,6 +70,36 @@ def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:
     assert loss.lines[0].get_ydata().tolist() == [3.5, 1.5, 0.5]
     assert errors.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert errors.lines[0].get_ydata().tolist() == [0.9, 0.4, 0.1]
+
+
+def test_a_network_is_drawn_layer_by_layer() -> None:
+    figure = plot.network(
+        [
+            {"layer": "conv1", "kind": "Conv2d", "output": (1, 16, 32, 128)},
+            {"layer": "relu1", "kind": "ReLU", "output": (1, 16, 32, 128)},
+            {"layer": "pool1", "kind": "MaxPool2d", "output": (1, 16, 16, 64)},
+            {"layer": "rnn.0.rnn", "kind": "LSTM", "output": (33, 1, 256)},
+        ]
+    )
+    (axes,) = figure.axes
+    assert [box.get_height() for box in axes.patches] == [32, 16, 1]
+    labels = ["conv1\n16 x\n32 x 128", "pool1\n16 x\n16 x 64", "LSTM\n256 x\n1 x 33"]
+    assert [text.get_text() for text in axes.texts] == labels
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_heat_maps_share_their_scale_and_name_their_cells() -> None:
+    columns, index = pd.Index([1e-3, 3e-3], name="rate"), pd.Index([20, 80], name="batch")
+    tables = {n: pd.DataFrame([[n, 2.0], [3.0, 4.0]], index, columns) for n in (0.5, 9.0)}
+    figure = plot.heat_maps({f"{n:g} epochs": table for n, table in tables.items()}, places=1)
+    assert {axes.images[0].get_clim() for axes in figure.axes} == {(0.5, 9.0)}
+    left = figure.axes[0]
+    assert left.get_title() == "0.5 epochs"
+    assert [text.get_text() for text in left.texts] == ["0.5", "2.0", "3.0", "4.0"]
+    assert (left.get_xlabel(), left.get_ylabel()) == ("rate", "batch")
+    assert [label.get_text() for label in left.get_yticklabels()] == ["20", "80"]
 
 
 def test_a_contact_sheet_has_every_crop_under_its_label() -> None:

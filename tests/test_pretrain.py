@@ -58,7 +58,7 @@ def state_of(folder: Path) -> dict:
 
 def run_of(config: PretrainConfig) -> module._Run:
     task = module._Reading(CRNN(config.model, Alphabet("ab")), replace(config, held_out=0))
-    return module._Run(task, config, torch.device("cpu"))
+    return module._Run(task, torch.device("cpu"), None)
 
 
 def batch_of(labels: list[list[int]]) -> Batch:
@@ -241,6 +241,7 @@ def test_a_new_run_begins_with_the_weights_it_is_given(tmp_path):
     settled = replace(TINY, lr=0.0, minutes=1 / 60)  # without a learning rate they stay
     trained = CRNN.load(pretrain(tmp_path / "run", settled, start, progress=False))
     assert trained.config == model.config
+    assert trained.provenance["start_from"] == str(start)
     for name, value in CRNN.load(start).named_parameters():
         torch.testing.assert_close(dict(trained.named_parameters())[name], value)
 

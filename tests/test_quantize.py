@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import openvino
 import pytest
 import torch
 
+from ocrkit import quantize
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import Backend, load_backend, load_file
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError
@@ -22,6 +24,7 @@ from ocrkit.quantize import (
     SETTINGS,
     benchmark_app,
     export_onnx,
+    random_reference,
     synthetic_strips,
     to_neural_compressor,
     to_openvino,
@@ -238,6 +241,16 @@ def test_synthetic_strips_are_the_models_input_and_the_same_every_time():
     assert all(strip.shape[3] % prep.bucket == 0 and strip.max() > 0.5 for strip in made)
     again = list(synthetic_strips(prep, 5))
     assert all((one == other).all() for one, other in zip(made, again, strict=True))
+
+
+def test_the_random_network_is_one_in_all_forms(tmp_path, monkeypatch):
+    monkeypatch.setattr(quantize, "CRNN", partial(CRNN, ModelConfig(0.125, 8)))
+    files = random_reference(tmp_path)
+    assert list(files) == ["checkpoint", "ONNX", "IR", "INT8"]
+    strip = strips(1, 64)
+    expected = load_backend("pytorch", CRNN.load(files.pop("checkpoint")))(strip)
+    for path in files.values():
+        assert difference(load_file(path)[0](strip), expected) < 0.25
 
 
 # --- accuracy: INT8 reads what FP32 reads

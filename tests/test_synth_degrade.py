@@ -18,6 +18,7 @@ INK: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "broken": lambda ink, rng: degrade.broken(ink, EM, 0.2, rng),
     "dots": lambda ink, rng: degrade.dots(ink, 3.0, (rng.random(), rng.random())),
     "stripes": lambda ink, rng: degrade.stripes(ink, 6.0, 0.5, rng),
+    "gaps": lambda ink, rng: degrade.gaps(ink, EM, 2, rng),
     "shear": lambda ink, rng: degrade.shear(ink, 0.2, 0.05),
     "wave": lambda ink, rng: degrade.wave(ink, 1.0, 6 * EM, rng),
 }
@@ -275,3 +276,13 @@ def test_sauvola_leaves_two_levels_and_copes_with_a_shadow():
     assert set(np.unique(binary)) == {0, 255}
     wrong = (binary == 0) != (strokes() == 1)
     assert wrong.mean() < 0.05 < ((degrade.otsu(scan) == 0) != (strokes() == 1)).mean()
+
+
+def test_gaps_are_upright_and_leave_the_rest_alone():
+    ink = np.ones((HEIGHT, WIDTH), np.float32)
+    damaged = degrade.gaps(ink, EM, 3, default_rng(1))
+    assert (damaged == damaged[0]).all()
+    streaks = damaged[0] < 1
+    assert 1 <= streaks.sum() <= 3 * EM / 4
+    assert damaged[0][streaks].max() <= 0.3
+    assert (ink == 1).all()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from ocrkit.alphabet import DEFAULT_CHARACTERS
+from ocrkit.errors import MissingPartError
 from ocrkit.synth import text as module
 from ocrkit.synth.text import STYLE_WEIGHTS, line, long_s, words
 
@@ -85,6 +86,13 @@ def test_dictionaries_are_read_in_their_own_encodings(code: str, word: str) -> N
     assert any(not w.isascii() for w in known) or code == "en"
 
 
+def test_without_trdg_its_dictionaries_are_said_to_be_missing(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(module, "package_folder", lambda *names: tmp_path)
+    words.cache_clear()
+    with pytest.raises(MissingPartError, match="pip install trdg"):
+        words("en")
+
+
 def test_spanish_accents_are_letters_of_spanish() -> None:
     accents = {c for w in words("es") for c in w if not c.isascii()}
     assert {"á", "é", "í", "ó", "ú", "ñ", "ü"} <= accents <= set("áéíóúñüçèï ìàò".replace(" ", ""))
@@ -96,5 +104,8 @@ def test_receipts_hold_amounts_and_french_prose_its_guillemets() -> None:
     assert "TOTAL" in receipts.upper()
     assert "GST" in receipts
     prose = " ".join(line(rng, "prose")[1] for _ in range(2000))
+    office = " ".join(line(rng, "office")[1] for _ in range(500))
+    for mark in ("http://", "@", "Subject: ", "%", " = ", "_"):
+        assert mark in office, mark
     for mark in ("« ", " ;", "l'", "d’", "“", " — ", "-"):
         assert mark in prose, mark

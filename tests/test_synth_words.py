@@ -136,9 +136,9 @@ def test_a_font_that_leaves_no_ink_is_passed_over(monkeypatch):
     generator = words._trdg()[0].FakeTextDataGenerator
     draw, asked = generator.generate, []
 
-    def refuse_the_first(index: int, text: str, font: str, **options: object) -> Image.Image | None:
+    def refuse_the_first(index: int, text: str, font: str, *options: object) -> Image.Image | None:
         asked.append(font)
-        return draw(index, text, font, **options) if len(asked) > 1 else None
+        return draw(index, text, font, *options) if len(asked) > 1 else None
 
     monkeypatch.setattr(generator, "generate", refuse_the_first)
     assert draw_word("certain", 0).height == 64

@@ -26,6 +26,7 @@ from ocrkit.train import (
     evaluate,
     fit,
     load_crops,
+    load_strips,
     training_run,
 )
 
@@ -87,18 +88,22 @@ def test_the_checkpoint_says_where_it_comes_from(samples, tmp_path):
     assert said["processor"]
 
 
-@pytest.mark.parametrize("scores, best", [((0.5, 0.2, 0.9), 2), ((0.1, 0.2, 0.9), 1)])
+@pytest.mark.parametrize(
+    "scores, best", [((0.5, 0.2, 0.9), 2), ((0.1, 0.2, 0.9), 1), ((0.5, 0.2, 0.2), 2)]
+)
 def test_the_best_epoch_by_validation_is_kept(samples, monkeypatch, scores, best):
     seen = []
 
     def scored(recognizer, *_):
         seen.append(recognizer.backend(np.ones((1, 1, 32, 32), np.float32)))
-        return type("Scores", (), {"cer": scores[len(seen) - 1], "accuracy": 0.0})
+        facts = {"cer": scores[len(seen) - 1], "accuracy": 0.0, "readings": (str(len(seen)),)}
+        return type("Scores", (), facts)
 
     monkeypatch.setattr(module, "evaluate", scored)
     model = small()
     history = fit(model, samples, samples, replace(SHORT, epochs=3))
     assert history.best["epoch"] == best
+    assert history.readings == (str(best),)
     with torch.inference_mode():
         now = model(torch.ones(1, 1, 32, 32)).numpy()
     np.testing.assert_allclose(now, seen[best - 1], atol=1e-5)
@@ -255,6 +260,13 @@ def test_a_history_is_a_table():
     assert list(history.frame()["cer"]) == [0.3, 0.1, 0.2]
 
 
+def test_auto_is_bfloat16_where_the_processor_computes_in_it(monkeypatch):
+    for fast in (True, False):
+        monkeypatch.setattr(module, "fast_bfloat16", lambda device, fast=fast: fast)
+        assert replace(SHORT, precision="auto").half == fast
+        assert replace(SHORT, precision="bfloat16").half and not SHORT.half
+
+
 # --- training_run
 
 
@@ -284,6 +296,13 @@ def test_an_evaluation_says_it_in_a_line():
     line = str(result)
     assert line.startswith(f"accuracy 0.750 ({low:.3f}-{high:.3f}), CER 0.1250 (0.0000-")
     assert line.endswith("4 images") and result._repr_html_() == line
+    assert result.figures == {
+        "images": 4,
+        "accuracy": 0.75,
+        "cer": result.cer,
+        "accuracy_interval": (low, high),
+        "cer_interval": result.cer_interval,
+    }
 
 
 def test_the_worst_are_those_with_most_errors_and_of_these_the_surest():
@@ -298,3 +317,6 @@ def test_crops_are_grey(samples):
     crops = load_crops(samples)
     assert all(crop.ndim == 2 and crop.dtype == np.uint8 for crop in crops)
     assert crops[2].shape == (24, 71)
+    strips = load_strips(samples, Preprocessing())
+    assert {strip.shape[:3] for strip in strips} == {(1, 1, 32)}
+    assert len(strips) == len(samples) and strips[0].dtype == np.float32

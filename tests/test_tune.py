@@ -39,7 +39,8 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         with torch.no_grad():  # what one trial does to its weights the next must not see
             model.conv1.weight.fill_(config.lr)
         cer = abs(config.lr - 1e-3) + config.batch_size / 100
-        return History(({"cer": cer, "accuracy": 1 - cer, "minutes": 0.5},))
+        rows = ({"cer": cer, "accuracy": 1 - cer, "minutes": 0.5},)
+        return History(rows, readings=(f"{config.lr:g} {config.batch_size}",))
 
     monkeypatch.setattr(module, "fit", fit)
     return noted
@@ -55,6 +56,7 @@ def test_every_combination_is_tried_once_and_the_best_is_saved(base, fits, tmp_p
     assert list(table["cer"]) == sorted(table["cer"])
     assert (table["lr"][0], table["batch_size"][0]) == (1e-3, 4)
     assert table["accuracy"][0] == 1 - table["cer"][0]
+    assert list(table["readings"][0]) == ["0.001 4"]
     assert best.parent == tmp_path / "tuning"
     kept = CRNN.load(best).conv1.weight
     assert torch.allclose(kept, torch.full_like(kept, 1e-3), rtol=1e-3)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ocrkit import read_document
+from ocrkit.detect.network import LineNet
 from ocrkit.document import Document
 from ocrkit.errors import ImageError, MissingPartError
 from ocrkit.image import load_pages
@@ -193,6 +194,20 @@ def test_weights_under_the_output_folder_are_recognisers(
     reader.recognizer.value = tmp_path / "int8.xml"
     reader.button.click()
     assert 'role="alert"' in reader.status.value and "int8.xml" in reader.status.value
+
+
+def test_detectors_are_no_recognisers(tmp_path: Path) -> None:
+    LineNet((8, 8, 8, 8)).save(tmp_path / "detector.safetensors")
+    reader = widgets.Reader(SAMPLES, tmp_path)
+    assert [name for name, _ in reader.recognizer.options] == ["ocrkit-fast"]
+
+
+def test_a_folder_without_images_waits_for_an_upload(tmp_path: Path) -> None:
+    reader = widgets.Reader(tmp_path, tmp_path)
+    assert "upload one" in reader.status.value and reader.button.disabled
+    upload(reader, "mine.png", (SAMPLES / "form.png").read_bytes())
+    assert "Press Read" in reader.status.value and not reader.button.disabled
+    assert "<img" in reader.view.picture.value
 
 
 def test_pages_of_a_tiff_can_be_turned(reader: widgets.Reader, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class LineDetector:
 def page_scale(page: np.ndarray, letters: float = LETTERS) -> float:
     """By what a grey page (H, W) must be multiplied for its letters to be so many pixels high."""
     whole = min(1.0, (4_000_000 / page.size) ** 0.5)
-    height = letter_height(pieces(threshold(scaled(page, whole)))[0]) / whole
+    height = letter_height(pieces(threshold(scaled(page, whole)))) / whole
     return float(np.clip(letters / height, 0.05, 2.0)) if height else 1.0
 
 

@@ -26,6 +26,10 @@ BEND = 0.2  # a line that is nowhere further from straight, in heights, is strai
 ASIDE = 3  # times as much margin is left at a line's ends: a comma there is easily missed
 POINTS = 8  # along each edge of a line that is not
 
+# Pieces of one line, in the height of the lower one: how far the next may start before the one
+# before it ends, or after; how far it may lie above or below; how much higher it may be.
+OVERLAP, APART, LEVEL, ALIKE = 1.5, 0.4, 0.5, 2.5
+
 
 def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     """Maps float32 (3, h, w) of a page (H, W) with these lines: core 0 or 1, height, middle.
@@ -68,27 +72,51 @@ def decode(
 ) -> list[np.ndarray]:
     """The lines, float32 (2k, 2) each, of maps (3, h, w) whose core is a probability.
 
-    Cells above `threshold` that touch make a line if their mean is above `sure`; `margin`
-    is the paper left around it, in its height.
+    Cells above `threshold` that touch make a line, or a piece of one, if their mean is above
+    `sure`; `margin` is the paper left around it, in its height.
     """
     mask = (maps[0] > threshold).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
     rows, columns = np.nonzero(mask)
     label = labels[rows, columns]
     order = np.argsort(label, kind="stable")
     cuts = np.cumsum(np.bincount(label, minlength=count))[:-1]
-    lines = []
-    for cells in np.split(order, cuts)[1:]:
-        values = maps[:, rows[cells], columns[cells]].astype(np.float64)
-        if values[0].mean() >= sure:
-            lines.append(_line(rows[cells], columns[cells], values, margin))
-    return lines
-
-
-def _line(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, margin: float) -> np.ndarray:
-    """The polygon of one core, from what its cells say: values (3, cells)."""
-    weight, height, middle = values
     x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
+    cells = np.stack([x, y, *maps[:, rows, columns]]).astype(np.float64)
+    cores = [cells[:, which] for which in np.split(order, cuts)[1:]]
+    cores = [core for core in cores if core[2].mean() >= sure]
+    parts = _parts_of_lines([_line(core, 0.0) for core in cores])
+    return [_line(np.concatenate([cores[i] for i in part], axis=1), margin) for part in parts]
+
+
+def _parts_of_lines(pieces: Sequence[np.ndarray]) -> list[list[int]]:
+    """Which pieces (2k, 2) belong to one line, as a faint letter breaks a core in two.
+
+    They are level, of about one size, and touch or nearly do.
+    """
+    if not pieces:
+        return []
+    halves = [len(piece) // 2 for piece in pieces]
+    start = np.array([(p[0] + p[-1]) / 2 for p in pieces])
+    end = np.array([(p[k - 1] + p[k]) / 2 for p, k in zip(pieces, halves, strict=True)])
+    height = np.array(
+        [np.mean(p[k:, 1]) - np.mean(p[:k, 1]) for p, k in zip(pieces, halves, strict=True)]
+    )
+    lower, higher = np.minimum.outer(height, height), np.maximum.outer(height, height)
+    # [i, j]: from where i ends to where j starts, so that j is what goes on.
+    across, down = (start[None] - end[:, None]).transpose(2, 0, 1) / lower
+    near = (across > -OVERLAP) & (across < APART) & (start[:, None, 0] <= start[None, :, 0])
+    one = near & (np.abs(down) < LEVEL) & (higher < ALIKE * lower)
+    one |= one.T | np.eye(len(pieces), dtype=bool)
+    first = np.arange(len(pieces))
+    while (joined := np.where(one, first, len(pieces)).min(axis=1)).tolist() != first.tolist():
+        first = joined
+    return [np.flatnonzero(first == i).tolist() for i in np.unique(first)]
+
+
+def _line(core: np.ndarray, margin: float) -> np.ndarray:
+    """The polygon of one core, (5, cells): x, y and what the maps say there."""
+    x, y, weight, height, middle = core
     tall = UNIT * np.exp(np.clip(height, -3, 4))
     usual = float(np.average(tall, weights=weight))
     left, right = x.min() - STRIDE / 2 - ENDS * usual, x.max() + STRIDE / 2 + ENDS * usual

@@ -94,7 +94,7 @@ class LineNet(nn.Module):
 
         Raises CheckpointError when there is no such file or it is not a detector of this kit.
         """
-        path = weights_path(name_or_path)
+        path = weights_path(name_or_path, FORMAT)
         tensors, meta = read_checkpoint(path, FORMAT)
         net = cls(json.loads(meta["channels"]), json.loads(meta["provenance"]))
         load_exactly(net, tensors, path)
@@ -130,7 +130,7 @@ def detector_backend(name_or_path: str | Path) -> Backend:
     Takes the name of the kit's own weights or a path: a .safetensors is run by PyTorch, an .xml by
     OpenVINO. Raises CheckpointError and MissingPartError as `LineNet.load` and `load_backend` do.
     """
-    path = weights_path(name_or_path)
+    path = weights_path(name_or_path, FORMAT)
     if path.suffix != ".xml":
         return in_pytorch(LineNet.load(path), torch.float32)
     run, facts = openvino_file(path, torch.float32)

@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ocrkit.detect.lines import page_scale, scaled
 from ocrkit.detect.maps import STRIDE, encode
-from ocrkit.document import Document
+from ocrkit.document import Document, Line
 from ocrkit.errors import OcrkitError
 from ocrkit.image import load_pages, page_ink
 from ocrkit.synth.pages import Sheet
@@ -29,7 +29,8 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
 
     Each is scaled as a detector sees it. A scan is looked for where the document says it came from,
     and beside the .json. Raises OcrkitError, naming the file, where there is no document, one
-    cannot be read, or its scan is neither here nor there.
+    cannot be read, its scan is neither here nor there or has other pages, or a page lies on its
+    side or its head, as all that the network learns from stands upright.
     """
     sheets = []
     paths = sorted(Path(folder).glob("*.json"))
@@ -40,7 +41,18 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
             raise OcrkitError(f"{path} is not a document that ocrkit saved: {error!r}") from error
         source = Path(document.source)
         source = source if source.is_file() else path.with_name(source.name)
-        for page, scan in zip(document.pages, load_pages(source), strict=True):
+        scans = list(load_pages(source))
+        if len(scans) != len(document.pages):
+            raise OcrkitError(
+                f"{path} has {len(document.pages)} pages, but {source} has {len(scans)}; read the "
+                "scan again, or give the one that the document was read from"
+            )
+        for page, scan in zip(document.pages, scans, strict=True):
+            if not all(_is_upright(line) for line in page.lines):
+                raise OcrkitError(
+                    f"{path}, page {page.number}: its lines do not run from left to right; turn "
+                    "the scan upright and read it again"
+                )
             scale = page_scale(scan)
             polygons = [np.array(line.polygon, np.float32) * scale for line in page.lines]
             texts = [line.text for line in page.lines]
@@ -48,6 +60,11 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
     if not sheets:
         raise OcrkitError(f"{folder} has no documents; `ocrkit read --format json` writes them")
     return sheets
+
+
+def _is_upright(line: Line) -> bool:
+    (x0, y0), (x1, y1) = line.polygon[0], line.polygon[len(line.polygon) // 2 - 1]
+    return x1 - x0 > abs(y1 - y0)
 
 
 @dataclass(frozen=True)

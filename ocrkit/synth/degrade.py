@@ -70,6 +70,15 @@ def stripes(ink: Ink, pitch: float, strength: float, rng: Generator) -> Ink:
     return ink * (1 - strength * (0.5 + 0.5 * np.sin(2 * np.pi * rows)))[:, None].astype(np.float32)
 
 
+def gaps(ink: Ink, em: float, count: int, rng: Generator) -> Ink:
+    """Upright streaks without ink, up to a quarter of an em wide, by dead parts of a print head."""
+    ink = ink.copy()
+    for _ in range(count):
+        left, width = rng.integers(ink.shape[1]), round(float(rng.uniform(0.04, 0.25)) * em)
+        ink[:, left : left + max(1, width)] *= rng.uniform(0, 0.3)
+    return ink
+
+
 def fade(ink: Ink, left: float, right: float) -> Ink:
     """Ink that weakens along the line: shares `left` and `right` (0..1) are left at its ends."""
     return ink * np.linspace(left, right, ink.shape[1], dtype=np.float32)

@@ -20,22 +20,24 @@ from typing import TypeVar
 from numpy.random import Generator
 
 from ocrkit.alphabet import DEFAULT_CHARACTERS
+from ocrkit.errors import MissingPartError
 from ocrkit.synth.fonts import package_folder
 
 T = TypeVar("T")
 
 # style -> its share of the lines
 STYLE_WEIGHTS = {
-    "prose": 0.19,
-    "word": 0.05,
+    "prose": 0.18,
+    "word": 0.04,
     "reference": 0.14,
-    "capitals": 0.07,
+    "capitals": 0.06,
     "title": 0.04,
-    "receipt": 0.24,
+    "receipt": 0.22,
     "ledger": 0.05,
     "letter": 0.09,
+    "office": 0.06,
     "longs": 0.04,
-    "codes": 0.05,
+    "codes": 0.04,
     "rare": 0.04,
 }
 _UP_TO = tuple(accumulate(STYLE_WEIGHTS.values()))
@@ -55,8 +57,14 @@ _SPANISH = str.maketrans(
 
 @cache
 def words(code: str) -> tuple[str, ...]:
-    """trdg's dictionary of a language ("en", "fr", ...), thinned to at most 60,000 words."""
-    data = (package_folder("trdg", "dicts") / f"{code}.txt").read_bytes()
+    """trdg's dictionary of a language ("en", "fr", ...), thinned to at most 60,000 words.
+
+    Raises MissingPartError where trdg is not installed.
+    """
+    file = package_folder("trdg", "dicts") / f"{code}.txt"
+    if not file.is_file():
+        raise MissingPartError("the words of synthetic lines are trdg's: pip install trdg")
+    data = file.read_bytes()
     text = data.decode("latin-1").translate(_SPANISH) if code == "es" else data.decode("utf-8")
     known = [w for w in text.split() if len(w) <= 18 and _KNOWN.issuperset(w)]
     if code == "fr":

@@ -32,33 +32,6 @@ from PIL import Image, ImageFont
 from ocrkit.errors import MissingPartError
 from ocrkit.progress import progress as counted
 
-# FakeTextDataGenerator.generate's arguments after text and font.
-_OPTIONS = {
-    "out_dir": None,
-    "size": 64,
-    "extension": "jpg",
-    "skewing_angle": 0,
-    "random_skew": True,
-    "blur": 0,
-    "random_blur": True,
-    "background_type": 0,
-    "distorsion_type": 0,
-    "distorsion_orientation": 0,
-    "is_handwritten": False,
-    "name_format": 1,
-    "width": -1,
-    "alignment": 1,
-    "text_color": "#282828",
-    "orientation": 0,
-    "space_width": 1.0,
-    "character_spacing": 0,
-    "margins": (5, 5, 5, 5),
-    "fit": False,
-    "output_mask": 0,
-    "word_split": False,
-    "image_dir": "",
-}
-
 
 def reference_words(
     folder: str | Path,
@@ -102,13 +75,16 @@ def draw_word(word: str, seed: int) -> Image.Image:
 
 
 def _draw(word: str, seed: int) -> Image.Image:
-    images, _, files = _trdg()
+    strings, _, files = _trdg()
     rng = random.Random(f"{seed} {word}")
     fonts = sorted(files.load_fonts("en"))  # trdg lists them in the order of the file system
     with _trdg_made_to_run(rng.getrandbits(31)):
         # trdg returns nothing where it finds no ink, as in a full stop of hairlines.
         for font in rng.sample(fonts, len(fonts)):
-            if image := images.FakeTextDataGenerator.generate(0, word, font, **_OPTIONS):
+            made = strings.GeneratorFromStrings(
+                [word], fonts=[font], size=64, random_skew=True, random_blur=True
+            )
+            if image := made.next()[0]:
                 return image
     raise ValueError(f"no font of trdg's draws anything for {word!r}")
 
@@ -152,12 +128,13 @@ def _trdg() -> tuple[Any, Any, Any]:
     try:
         # It prints that it cannot imitate handwriting, which nobody asked it to.
         with redirect_stdout(StringIO()):
-            from trdg import computer_text_generator, data_generator, utils
+            from trdg import computer_text_generator, utils
+            from trdg.generators import from_strings
     except ImportError as error:
         raise MissingPartError(
             f"the reference data set needs trdg ({error}); `make setup` installs it"
         ) from error
-    return data_generator, computer_text_generator, utils
+    return from_strings, computer_text_generator, utils
 
 
 def _shuffled_words(count: int, seed: int) -> list[str]:
