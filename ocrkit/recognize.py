@@ -23,7 +23,7 @@ TOO_UNSURE = 0.5
 # A line that leaves more doubt is looked at again, as `closer` draws it: without this share of its
 # rows above and below, and so many times as wide. What then is still in doubt, language decides.
 DOUBT = 0.05
-CLOSER = ((0.06, 1.25), (0.0, 1.25))
+CLOSER = 0.06, 1.25
 WORD_GAP = 1.35  # times the usual gap of letters set apart is a gap between words
 DECODERS = ("greedy", "beam", "language")
 
@@ -55,9 +55,9 @@ class Recognizer:
     """Reads line crops with any backend.
 
     batch_size: lines in one call of the backend. decoder: "greedy" takes what the network saw most
-    clearly at each step; "beam" the likeliest text; "language" looks closer, up to twice, at lines
-    that the first look leaves in doubt, and what is then still in doubt it reads as the likeliest
-    text, minding how likely that is in itself.
+    clearly at each step; "beam" the likeliest text; "language" looks closer at lines that the first
+    look leaves in doubt, and what is then still in doubt it reads as the likeliest text, minding
+    how likely that is in itself. Words that are l e t t e r s p a c e d are closed up.
     """
 
     backend: Backend
@@ -115,18 +115,14 @@ class Recognizer:
 
     def _looks(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
         """As `_outputs`, but where they leave doubt, of the look that leaves the least."""
-        best: dict[int, tuple[float, np.ndarray]] = {}
+        unsure: dict[int, tuple[float, np.ndarray]] = {}
         for index, logits in self._outputs(tight):
             if self.decoder != "language" or (doubt := _doubt(logits)) <= DOUBT:
                 yield index, logits
             else:
-                best[index] = doubt, logits
-        for look in CLOSER:
-            unsure = [i for i, (doubt, _) in best.items() if doubt > DOUBT]
-            for index, logits in self._outputs({i: closer(tight[i], *look) for i in unsure}):
-                best[index] = min(best[index], (_doubt(logits), logits), key=itemgetter(0))
-        for index, (_, logits) in best.items():
-            yield index, logits
+                unsure[index] = doubt, logits
+        for index, logits in self._outputs({i: closer(tight[i], *CLOSER) for i in unsure}):
+            yield index, min(unsure[index], (_doubt(logits), logits), key=itemgetter(0))[1]
 
     def _outputs(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
         """The index of each tightened crop, and the network's outputs (T, C) for it."""
@@ -203,8 +199,8 @@ def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, .
 def _is_apart(word: Sequence[Character]) -> bool:
     """A letter alone, or as in L'O U E S T with an apostrophe or another mark beside it."""
     text = "".join(c.char for c in word)
-    letters = re.sub(r"[^\w]", "", text)
-    return letters.isalpha() and len(text) <= 3 and len(letters) <= (2 if "'" in text else 1)
+    letters = re.sub(r"\W", "", text)
+    return letters.isalpha() and len(text) <= 3 and len(letters) <= 1 + bool({*text} & {*"'’"})
 
 
 def _words(characters: Sequence[Character]) -> Iterator[tuple[int, int]]:
