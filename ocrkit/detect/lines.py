@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ocrkit.detect.ink import letter_height, pieces, threshold
-from ocrkit.detect.maps import STRIDE, decode
+from ocrkit.detect.maps import STRIDE, decode, find_cores, outline
 from ocrkit.detect.order import reading_order
 from ocrkit.image import page_ink
 
@@ -27,7 +27,8 @@ class LineDetector:
 
     run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit. letters:
     the page is scaled so that its letters are this high, in pixels, as the pages of training have
-    them. max_pixels: but no larger than this. threshold, sure, margin: see `maps.decode`.
+    them. max_pixels: but no larger than this. threshold and sure are as `maps.find_cores` has them,
+    margin as `maps.outline`.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -61,11 +62,10 @@ class LineDetector:
         if min(page.shape) < 6:
             return []
         scale = min(page_scale(page, self.letters), (self.max_pixels / page.size) ** 0.5)
-        maps = self.maps(scaled(page, scale))
+        cores = find_cores(self.maps(scaled(page, scale)), self.threshold, self.sure)
         # Margins close the gutters between columns, so that the order is that of the bare lines.
-        order = reading_order(decode(maps, self.threshold, self.sure, margin=0))
-        polygons = decode(maps, self.threshold, self.sure, self.margin)
-        return [(polygons[i] / scale).astype(np.float32) for i in order]
+        order = reading_order([outline(core, margin=0) for core in cores])
+        return [(outline(cores[i], self.margin) / scale).astype(np.float32) for i in order]
 
     def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
         """Line polygons of a page whose letters have the right height, in no order."""

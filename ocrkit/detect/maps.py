@@ -70,10 +70,15 @@ def decode(
     sure: float = 0.55,
     margin: float = 0.1,
 ) -> list[np.ndarray]:
-    """The lines, float32 (2k, 2) each, of maps (3, h, w) whose core is a probability.
+    """The outlines of all lines in maps (3, h, w): `find_cores`, then `outline`."""
+    return [outline(core, margin) for core in find_cores(maps, threshold, sure)]
 
-    Cells above `threshold` that touch make a line, or a piece of one, if their mean is above
-    `sure`; `margin` is the paper left around it, in its height.
+
+def find_cores(maps: np.ndarray, threshold: float, sure: float) -> list[np.ndarray]:
+    """The lines of maps (3, h, w) whose core is a probability, (5, cells) float64 each.
+
+    A cell has its x and y in pixels, and what the maps say there. Cells above `threshold` that
+    touch make a line, or a piece of one, if their mean is above `sure`.
     """
     mask = (maps[0] > threshold).astype(np.uint8)
     count, labels = cv2.connectedComponents(mask, connectivity=4)
@@ -83,25 +88,23 @@ def decode(
     cuts = np.cumsum(np.bincount(label, minlength=count))[:-1]
     x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
     cells = np.stack([x, y, *maps[:, rows, columns]]).astype(np.float64)
-    cores = [cells[:, which] for which in np.split(order, cuts)[1:]]
-    cores = [core for core in cores if core[2].mean() >= sure]
-    parts = _parts_of_lines([_line(core, 0.0) for core in cores])
-    return [_line(np.concatenate([cores[i] for i in part], axis=1), margin) for part in parts]
+    pieces = [cells[:, which] for which in np.split(order, cuts)[1:]]
+    pieces = [piece for piece in pieces if piece[2].mean() >= sure]
+    lines = _parts_of_lines([outline(piece, 0.0) for piece in pieces])
+    return [np.concatenate([pieces[i] for i in parts], axis=1) for parts in lines]
 
 
 def _parts_of_lines(pieces: Sequence[np.ndarray]) -> list[list[int]]:
-    """Which pieces (2k, 2) belong to one line, as a faint letter breaks a core in two.
+    """Which outlines (2k, 2) belong to one line, as a faint letter breaks a core in two.
 
     They are level, of about one size, and touch or nearly do.
     """
     if not pieces:
         return []
-    halves = [len(piece) // 2 for piece in pieces]
-    start = np.array([(p[0] + p[-1]) / 2 for p in pieces])
-    end = np.array([(p[k - 1] + p[k]) / 2 for p, k in zip(pieces, halves, strict=True)])
-    height = np.array(
-        [np.mean(p[k:, 1]) - np.mean(p[:k, 1]) for p, k in zip(pieces, halves, strict=True)]
-    )
+    halves = [np.split(piece, 2) for piece in pieces]  # along the top, and back along the bottom
+    start = np.array([(top[0] + bottom[-1]) / 2 for top, bottom in halves])
+    end = np.array([(top[-1] + bottom[0]) / 2 for top, bottom in halves])
+    height = np.array([np.mean(bottom[:, 1] - top[:, 1]) for top, bottom in halves])
     lower, higher = np.minimum.outer(height, height), np.maximum.outer(height, height)
     # [i, j]: from where i ends to where j starts, so that j is what goes on.
     across, down = (start[None] - end[:, None]).transpose(2, 0, 1) / lower
@@ -114,8 +117,11 @@ def _parts_of_lines(pieces: Sequence[np.ndarray]) -> list[list[int]]:
     return [np.flatnonzero(first == i).tolist() for i in np.unique(first)]
 
 
-def _line(core: np.ndarray, margin: float) -> np.ndarray:
-    """The polygon of one core, (5, cells): x, y and what the maps say there."""
+def outline(core: np.ndarray, margin: float) -> np.ndarray:
+    """The polygon (2k, 2) float32 of a core that `find_cores` found.
+
+    margin: the paper left around it, in its height.
+    """
     x, y, weight, height, middle = core
     tall = UNIT * np.exp(np.clip(height, -3, 4))
     usual = float(np.average(tall, weights=weight))
