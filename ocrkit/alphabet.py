@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from ocrkit.errors import OcrkitError
-
-_ASCII = " !\"#$%&'()*+,-./" + string.digits + ":;<=>?@" + string.ascii_uppercase
-_ASCII += "[\\]^_`" + string.ascii_lowercase + "{|}~"
+_ASCII = "".join(map(chr, range(0x20, 0x7F)))  # all that can be printed
 _LATIN_1 = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
 _HISTORICAL = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
 
@@ -33,21 +28,8 @@ class Alphabet:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("an alphabet needs at least one character")
-        twice = [c for c, count in Counter(self.characters).items() if count > 1]
-        if twice:
+        if twice := [c for c, count in Counter(self.characters).items() if count > 1]:
             raise ValueError(f"characters occur more than once in the alphabet: {_listed(twice)}")
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> Alphabet:
-        """Read an alphabet from a UTF-8 text file: all its characters but the line ends, in order.
-
-        Raises OcrkitError if the file cannot be read as UTF-8 text, ValueError as the constructor.
-        """
-        try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise OcrkitError(f"{path}: cannot be read as a UTF-8 text file: {error}") from error
-        return cls(text.replace("\n", ""))
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -59,23 +41,15 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """The class of each character of the text's NFC form; ValueError names those it lacks."""
-        missing = self.missing(text)
-        if missing:
+        if missing := self.missing(text):
             raise ValueError(
                 f"label '{text}' has characters outside the alphabet: {_listed(missing)}"
             )
         return [self._ids[character] for character in unicodedata.normalize("NFC", text)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The character of each class, as they stand: nothing is collapsed, and 0 is no character.
-
-        Raises ValueError for a number that is no character's class.
-        """
-        numbers = list(ids)
-        wrong = [i for i in numbers if not 1 <= i < len(self)]
-        if wrong:
-            raise ValueError(f"classes of characters run from 1 to {len(self) - 1}, not {wrong[0]}")
-        return "".join(self.characters[i - 1] for i in numbers)
+        """The character of each class from 1 up, as they stand: nothing is collapsed."""
+        return "".join(self.characters[i - 1] for i in ids)
 
     def missing(self, text: str) -> str:
         """The distinct characters of the text's NFC form that are not in the alphabet, in order."""

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from copy import deepcopy
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -174,14 +173,10 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     stderr = os.dup(2)
     try:
-        with (
-            open(os.devnull, "w") as nowhere,
-            redirect_stdout(StringIO()),
-            warnings.catch_warnings(),
-        ):
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             os.dup2(nowhere.fileno(), 2)
-            warnings.simplefilter("ignore")
-            yield
+            with warnings.catch_warnings(action="ignore"):
+                yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

@@ -1,50 +1,44 @@
 """Speed with its spread and its accuracy: artefacts of one network, and readers of whole pages.
 
-What is compared takes turns, round after round, so that a noisy moment of the machine hits all
-alike; medians then bear comparing, and so do ratios within a round. Runtimes are compared in
-processes of their own, as the threads of one that has just answered are in the way of the next.
-
-    python -m ocrkit.benchmark FOLDER    times ocrkit, and Tesseract if it is there, on your scans
+python -m ocrkit.benchmark FOLDER    times ocrkit, and Tesseract if it is there, on your scans
 """
 
 from __future__ import annotations
 
-import argparse
 import html
 import pickle
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
-from importlib import import_module
-from multiprocessing import get_context
+from operator import call
 from pathlib import Path
-from statistics import median
-from time import perf_counter
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
+import typer
 
-from ocrkit.backends import needs, quiet
 from ocrkit.data import Sample
-from ocrkit.errors import MissingPartError, OcrkitError
-from ocrkit.image import find_images, load_pages
+from ocrkit.engines import (
+    Reader,
+    easyocr_reader,
+    ocrkit_reader,
+    rapidocr_reader,
+    tesseract_reader,
+)
+from ocrkit.errors import OcrkitError
+from ocrkit.image import find_images
 from ocrkit.metrics import cer, word_f1
 from ocrkit.model import CRNN, multiply_adds
-from ocrkit.pipeline import read_document
-from ocrkit.progress import progress
 from ocrkit.recognize import Recognizer
+from ocrkit.timing import Spread, apart, in_turns, interleaved, mean_seconds
 from ocrkit.train import evaluate, fast_bfloat16, load_crops
 
-K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-Reader = Callable[[Path], str]  # the text of all pages of an image file
 
 # What a processor has -> multiply-adds of one core in a cycle, FP32 and INT8, at most: two units of
 # 8 or 16 lanes for FP32. INT8 without VNNI takes two multiplying instructions and an adding one for
@@ -56,138 +50,10 @@ _A_CYCLE = (
     ({"AVX2", "VNNI"}, 16, 64),
     ({"AVX2"}, 16, 32),
 )
-
-
-# --- timing ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Spread:
-    """What several rounds gave; as text the median, and in brackets the lowest and the highest."""
-
-    values: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return median(self.values)
-
-    def map(self, function: Callable[[float], float]) -> Spread:
-        return Spread(tuple(map(function, self.values)))
-
-    def ratio(self, other: Spread) -> Spread:
-        """This over the other, round by round."""
-        return Spread(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
-
-    def overlaps(self, other: Spread) -> bool:
-        """Whether the ranges from lowest to highest do: then neither is surely the larger."""
-        return min(self.values) <= max(other.values) and min(other.values) <= max(self.values)
-
-    def __str__(self) -> str:
-        places = sum(self.median < limit for limit in (100, 10, 0.1))
-        low, middle, high = (
-            f"{value:.{places}f}" for value in (min(self.values), self.median, max(self.values))
-        )
-        return f"{middle} ({low}-{high})"
-
-
-def interleaved(
-    runs: Mapping[K, Callable[[], object]], rounds: int = 5, title: str = ""
-) -> dict[K, Spread]:
-    """Seconds that each run takes, in rounds in which each has its turn.
-
-    Call each once before: what a first call compiles or loads would be counted here. With a title
-    the progress is shown.
-    """
-    return _in_turns({key: partial(_seconds, run) for key, run in runs.items()}, rounds, title)
-
-
-def _in_turns(
-    clocks: Mapping[K, Callable[[], float]], rounds: int, title: str = ""
-) -> dict[K, Spread]:
-    turns = list(clocks) * rounds
-    seconds: dict[K, list[float]] = {key: [] for key in clocks}
-    for key in progress(turns, title, unit="turns") if title else turns:
-        seconds[key].append(clocks[key]())
-    return {key: Spread(tuple(values)) for key, values in seconds.items()}
-
-
-def _seconds(run: Callable[..., object], *arguments: Any) -> float:
-    start = perf_counter()
-    run(*arguments)
-    return perf_counter() - start
-
-
-class Apart:
-    """Something made, and used, in a process of its own.
-
-    Calling this calls a function there, with what was made as its first argument. The function, its
-    arguments and what it returns go there and back by pickle; an error in making comes up here.
-    """
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        # Forking a process in which torch has started its threads may hang, so it is spawned.
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
-        try:
-            self._pool.submit(_make, make, torch.get_num_threads()).result()
-        except BaseException:
-            self._pool.shutdown()
-            raise
-
-    def __call__(self, use: Callable[..., T], *arguments: Any) -> T:
-        return self._pool.submit(_use, use, arguments).result()
-
-    def seconds(self, use: Callable[..., object], *arguments: Any, least: float = 0.0) -> float:
-        """What one call takes there; with `least` the mean of as many as take so many seconds.
-
-        These begin with one that is not counted, as it finds threads asleep and caches emptied by
-        whoever had the turn before.
-        """
-        return self(_mean_seconds, use, arguments, least)
-
-    def __enter__(self) -> Apart:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown()
-
-
-_made: list[Any] = []  # in a process of Apart, what was made
-
-
-def _make(make: Callable[[], Any], threads: int) -> None:
-    torch.set_num_threads(threads)
-    with quiet():
-        _made.append(make())
-
-
-def _use(use: Callable[..., T], arguments: Sequence[Any]) -> T:
-    return use(_made[0], *arguments)
-
-
-def _mean_seconds(
-    made: Any, use: Callable[..., object], arguments: Sequence[Any], least: float
-) -> float:
-    if not least:
-        return _seconds(use, made, *arguments)
-    use(made, *arguments)
-    start, calls = perf_counter(), 0
-    while not calls or perf_counter() - start < least:
-        use(made, *arguments)
-        calls += 1
-    return (perf_counter() - start) / calls
-
-
-def medians(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with plain numbers for their Spreads, and without what JSON does not know."""
-    plain = str | int | float | None
-    return [
-        {
-            key: value.median if isinstance(value, Spread) else value
-            for key, value in row.items()
-            if isinstance(value, plain | Spread)
-        }
-        for row in rows
-    ]
+# Of words in a diff; both colours of each, or a dark theme would put its own light letters on a
+# light ground.
+_MISSED = "color:#7a1f00;background:#ffe3d3;text-decoration:line-through"
+_FALSE = "color:#00337a;background:#dce9ff;text-decoration:underline"
 
 
 def available(makers: Mapping[str, Callable[[], T]]) -> tuple[dict[str, T], dict[str, str]]:
@@ -204,6 +70,18 @@ def available(makers: Mapping[str, Callable[[], T]]) -> tuple[dict[str, T], dict
     return made, reasons
 
 
+def medians(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with plain numbers for their Spreads, and without what JSON does not know."""
+    return [
+        {
+            key: value.median if isinstance(value, Spread) else value
+            for key, value in row.items()
+            if isinstance(value, str | int | float | None | Spread)
+        }
+        for row in rows
+    ]
+
+
 # --- artefacts of one network ---------------------------------------------------------------------
 
 
@@ -211,8 +89,8 @@ def available(makers: Mapping[str, Callable[[], T]]) -> tuple[dict[str, T], dict
 class Artefact:
     """One way to run the network, under a label that ends in its precision.
 
-    path: its file, or folder, or the .xml of an .xml and a .bin. checkpoint: what it is made of.
-    notebook: the one that makes it. reader: makes a recogniser of the path.
+    path: its file, or the .xml of an .xml and a .bin. checkpoint: what it is made of. notebook: the
+    one that makes it. reader: makes a recogniser of the path.
     """
 
     label: str
@@ -226,34 +104,20 @@ class Artefact:
         """What is wrong with the file, or ""."""
         if not self.path.exists():
             return f"{self.path} is not there; notebook {self.notebook} makes it"
-        newest = max(file.stat().st_mtime for file in self.files)
-        older = newest < self.checkpoint.stat().st_mtime
-        remedy = f"older than {self.checkpoint}; run notebook {self.notebook} again"
-        return f"{self.path} is {remedy}" if older else ""
-
-    @property
-    def files(self) -> list[Path]:
-        if self.path.is_dir():
-            return [file for file in self.path.rglob("*") if file.is_file()]
-        weights = self.path.with_suffix(".bin")  # of an .xml, and of nothing else of that name
-        return [self.path, *[weights] * (self.path.suffix == ".xml" and weights.exists())]
+        if self.path.stat().st_mtime < self.checkpoint.stat().st_mtime:
+            remedy = f"run notebook {self.notebook} again"
+            return f"{self.path} is older than {self.checkpoint}; {remedy}"
+        return ""
 
     @property
     def megabytes(self) -> float:
-        return sum(file.stat().st_size for file in self.files) / 1e6
+        size = self.path.stat().st_size
+        if self.path.suffix == ".xml":
+            size += self.path.with_suffix(".bin").stat().st_size
+        return size / 1e6
 
     def load(self) -> Recognizer:
-        """Raises MissingPartError for a problem with the file, and what the reader raises."""
-        if self.problem:
-            raise MissingPartError(self.problem)
-        with quiet():
-            return self.reader(self.path)
-
-    def apart(self) -> Apart:
-        """The recogniser in a process of its own; raises as `load` does."""
-        if self.problem:  # said without starting one
-            raise MissingPartError(self.problem)
-        return Apart(self.load)
+        return self.reader(self.path)
 
 
 def artefacts(checkpoint: Path, folder: str | Path) -> list[Artefact]:
@@ -290,28 +154,28 @@ def compare(
     """A row for each artefact: how right and how fast it reads, what it weighs, how it starts.
 
     Accuracy is that on all samples; the first `lines` of them are read in each round, with each of
-    the batch sizes, from crop to text, by each artefact in its own process. `start_s` is the time
-    from starting a fresh Python to the first line read. Rows have the keys label, reason ("" or why
-    there is nothing else in the row), evaluation, accuracy, cer, ms (a line, with the smallest
-    batch), lines_s (with the best batch), batch (which that is), relative (lines_s over the first
-    row's, in the same rounds), mb (on the disk) and start_s (None where there are no `starts`);
-    timings are Spreads.
+    the batch sizes, from crop to text, by each artefact in its own process. Rows have the keys
+    label, reason ("" or why there is nothing else in the row), evaluation, accuracy, cer, ms (a
+    line, with the smallest batch), lines_s (with the best batch), batch (which that is), relative
+    (lines_s over the first row's, in the same rounds), mb (on the disk) and start_s (from starting
+    a fresh Python to the first line read; None without `starts`); timings are Spreads.
     """
     crops = load_crops(samples[:lines])
+    reasons = {a.label: a.problem for a in artefacts if a.problem}
+    usable = [a for a in artefacts if not a.problem]
     with ExitStack() as stack:
-        ready, reasons = available({a.label: a.apart for a in artefacts})
-        for process in ready.values():
-            stack.enter_context(process)
-        scores, failed = available({n: partial(p, evaluate, samples) for n, p in ready.items()})
-        reasons |= failed
+        enter = stack.enter_context
+        uses, refused = available({a.label: partial(enter, apart(a.load)) for a in usable})
+        scores, failed = available({n: partial(use, evaluate, samples) for n, use in uses.items()})
+        reasons |= refused | failed
         clocks = {
-            (label, batch): partial(ready[label].seconds, _read, crops, batch)
+            (label, batch): partial(uses[label], mean_seconds, _read, crops, batch)
             for label in scores
             for batch in batches
         }
         for clock in clocks.values():
             clock()
-        seconds = _in_turns(clocks, rounds, "reading")
+        seconds = in_turns(clocks, rounds, "reading")
     fresh = {a.label: partial(_start, a, crops[0]) for a in artefacts if a.label in scores}
     begun = interleaved(fresh, starts, "starting") if starts else {}
     rows: list[dict[str, Any]] = []
@@ -371,11 +235,10 @@ def nominal_peak(cores: int, ghz: float, features: Collection[str]) -> dict[str,
 def roofline(
     readers: Mapping[str, Callable[[], Recognizer]],
     model: CRNN,
-    batches: Sequence[int] = (16,),
+    batches: Sequence[int],
     width: int = 280,
     rounds: int = 5,
     size: int = 1024,
-    least: float = 0.2,
 ) -> dict[int, list[dict[str, Any]]]:
     """Multiply-adds a second that networks reach, beside those of a matrix product.
 
@@ -384,53 +247,45 @@ def roofline(
     most that the processor does in that precision, then one for each network on strips (batch, 1,
     32, width): label, ms (a product or a strip), billions (of multiply-adds a second) and percent
     (of the product in that precision, in its best round), all Spreads; percent is None where that
-    product is not measured. Each takes turns, calling for `least` seconds in each.
+    product is not measured.
     """
     precisions = ["FP32", *["BF16"] * fast_bfloat16(torch.device("cpu")), "INT8"]
-    products = [f"matrix product {name}" for name in precisions]
+    products = {f"matrix product {name}": partial(_product, name, size) for name in precisions}
     draw = np.random.default_rng(0).random
-    strips = {batch: draw((batch, 1, 32, width), np.float32) for batch in batches}
+    clocks: dict[tuple[str, int], Callable[[], float]] = {}
     with ExitStack() as stack:
-        clocks: dict[tuple[str, int], Callable[[], float]] = {}
-        process = stack.enter_context(Apart(partial(_products, precisions, size)))
-        for name, precision in zip(products, precisions, strict=True):
-            clocks[name, 0] = partial(process.seconds, _multiply, precision, least=least)
+        for name, make in products.items():
+            clocks[name, 1] = partial(stack.enter_context(apart(make)), mean_seconds, call)
         for name, load in readers.items():
-            process = stack.enter_context(Apart(load))
+            use = stack.enter_context(apart(load))
             for batch in batches:
-                clocks[name, batch] = partial(process.seconds, _infer, strips[batch], least=least)
+                strips = draw((batch, 1, 32, width), np.float32)
+                clocks[name, batch] = partial(use, mean_seconds, _infer, strips)
         for clock in clocks.values():
             clock()
-        seconds = _in_turns(clocks, rounds)
-    strip = sum(multiply_adds(model, width).values())
+        seconds = in_turns(clocks, rounds)
+    work = dict.fromkeys(readers, sum(multiply_adds(model, width).values()))
+    work |= dict.fromkeys(products, size**3)
+    roofs = {name.split()[-1]: size**3 / min(seconds[name, 1].values) for name in products}
 
-    def row(name: str, batch: int) -> dict[str, Any]:
-        spent, work = seconds[name, batch], batch * strip or size**3
-        product = seconds.get((f"matrix product {name.split()[-1]}", 0))
-        best = size**3 / min(product.values) if product else 0.0
+    def row(name: str, items: int) -> dict[str, Any]:
+        rate = seconds[name, items].map(lambda s: items * work[name] / s)
+        roof = roofs.get(name.split()[-1])
         return {
             "label": name,
-            "ms": spent.map(lambda s: 1000 * s / max(batch, 1)),
-            "billions": spent.map(lambda s: work / s / 1e9),
-            "percent": spent.map(lambda s: 100 * work / s / best) if product else None,
+            "ms": seconds[name, items].map(lambda s: 1000 * s / items),
+            "billions": rate.map(lambda r: r / 1e9),
+            "percent": rate.map(lambda r: 100 * r / roof) if roof else None,
         }
 
     return {
-        batch: [row(name, 0) for name in products] + [row(name, batch) for name in readers]
+        batch: [row(name, 1) for name in products] + [row(name, batch) for name in readers]
         for batch in batches
     }
 
 
 def _infer(recognizer: Recognizer, strips: np.ndarray) -> None:
     recognizer.backend(strips)
-
-
-def _multiply(products: Mapping[str, Callable[[], object]], precision: str) -> None:
-    products[precision]()
-
-
-def _products(precisions: Sequence[str], size: int) -> dict[str, Callable[[], object]]:
-    return {precision: _product(precision, size) for precision in precisions}
 
 
 def _product(precision: str, size: int) -> Callable[[], object]:
@@ -446,71 +301,6 @@ def _product(precision: str, size: int) -> Callable[[], object]:
 
 
 # --- readers of whole pages -----------------------------------------------------------------------
-
-
-def ocrkit_reader(recognizer: Recognizer | str | Path = "ocrkit-fast") -> Reader:
-    if not isinstance(recognizer, Recognizer):
-        recognizer = Recognizer.load(recognizer)
-    return lambda path: read_document(path, recognizer=recognizer).text
-
-
-def tesseract_reader(languages: Sequence[str] = ("eng", "fra")) -> Reader:
-    """Tesseract's command, with those of the languages that are installed.
-
-    Each page starts it anew, as its users do; that is in its time. Raises MissingPartError where
-    Tesseract or all of the languages are absent.
-    """
-    command = shutil.which("tesseract")
-    if not command:
-        raise MissingPartError(
-            "Tesseract is not installed: sudo apt-get install tesseract-ocr tesseract-ocr-fra"
-        )
-    listed = subprocess.run([command, "--list-langs"], capture_output=True, text=True).stdout
-    found = [name for name in languages if name in listed.split()]
-    if not found:
-        raise MissingPartError(
-            f"Tesseract has none of the languages {', '.join(languages)}: sudo apt-get install "
-            + " ".join(f"tesseract-ocr-{name}" for name in languages)
-        )
-
-    def read(path: Path) -> str:
-        done = subprocess.run(
-            [command, str(path), "-", "-l", "+".join(found)], capture_output=True, text=True
-        )
-        if done.returncode:
-            raise OcrkitError(f"{path}: Tesseract: {done.stderr.strip()}")
-        return done.stdout
-
-    return read
-
-
-def rapidocr_reader() -> Reader:
-    """RapidOCR, whose package brings its weights along; MissingPartError where it is not there."""
-    with needs("RapidOCR", "rapidocr_onnxruntime"):
-        package = import_module("rapidocr_onnxruntime")
-    engine = package.RapidOCR()
-
-    def read(path: Path) -> str:
-        pages = (engine(np.stack([page] * 3, axis=2))[0] or [] for page in load_pages(path))
-        return "\n".join(text for page in pages for _, text, _ in page)
-
-    return read
-
-
-def easyocr_reader(languages: Sequence[str] = ("en", "fr")) -> Reader:
-    """EasyOCR; MissingPartError where the package or its weights are not there."""
-    with needs("EasyOCR", "easyocr"):
-        import easyocr
-    try:
-        engine = easyocr.Reader(list(languages), gpu=False, download_enabled=False, verbose=False)
-    except FileNotFoundError as error:
-        raise MissingPartError(
-            "EasyOCR's weights are not on this disk; easyocr.Reader(['en', 'fr']) fetches them"
-        ) from error
-    return lambda path: "\n".join(
-        text for page in load_pages(path) for text in engine.readtext(page, detail=0)
-    )
-
 
 READERS: dict[str, Callable[[], Reader]] = {
     "Tesseract": tesseract_reader,
@@ -534,7 +324,7 @@ def shoot_out(
         {
             "page": page.stem,
             "reader": name,
-            "cer": cer([_folded(truths[page])], [_folded(text)]),
+            "cer": cer([" ".join(truths[page].split())], [" ".join(text.split())]),
             "word_f1": word_f1(truths[page], text)[2],
             "seconds": seconds[page, name],
             "truth": truths[page],
@@ -542,10 +332,6 @@ def shoot_out(
         }
         for (page, name), text in texts.items()
     ]
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split())
 
 
 def diff(truth: str, reading: str, context: int = 4) -> str:
@@ -569,53 +355,50 @@ def diff(truth: str, reading: str, context: int = 4) -> str:
     return f"<p style='line-height:1.7'>{' '.join(parts)}</p>"
 
 
-# Both colours of each, or a dark theme would put its own light letters on a light ground.
-_MISSED = "color:#7a1f00;background:#ffe3d3;text-decoration:line-through"
-_FALSE = "color:#00337a;background:#dce9ff;text-decoration:underline"
-
-
 # --- the same on anybody's scans ------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        "python -m ocrkit.benchmark",
-        description="Seconds a file of ocrkit and of Tesseract, taking turns on the same files.",
-    )
-    parser.add_argument("paths", nargs="+", metavar="FOLDER", help="images, and folders of them")
-    parser.add_argument("--recognizer", default="ocrkit-fast", help="weights, a name or a path")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each (default 3)")
-    options = parser.parse_args(arguments)
+def main(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Images, and folders of them.")
+    ],
+    recognizer: Annotated[
+        str | None, typer.Option(help="Weights, a name or a path; else the kit's own.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+) -> None:
+    """Seconds a file of ocrkit and of Tesseract, taking turns on the same files."""
     try:
-        pages = find_images(options.paths)
-        readers = {"ocrkit": ocrkit_reader(options.recognizer)}
+        pages = find_images(paths)
+        readers = {"ocrkit": ocrkit_reader(recognizer)}
     except OcrkitError as error:
-        parser.error(str(error))
+        raise typer.BadParameter(str(error)) from error
     others, reasons = available({"Tesseract": tesseract_reader})
-    print(*reasons.values(), sep="\n", end="\n" if reasons else "")
+    for reason in reasons.values():
+        print(reason)
     readers |= others
-    typical: dict[str, list[float]] = {}
-    for page in pages:
+
+    def timed(page: Path) -> dict[str, Spread]:
         runs = {name: partial(read, page) for name, read in readers.items()}
-        try:
-            for run in runs.values():
-                run()
-            columns = interleaved(runs, max(options.rounds, 1))
-        except OcrkitError as error:
-            print(error, file=sys.stderr)
-            continue
+        for run in runs.values():
+            run()
+        row = interleaved(runs, rounds)
         if others:
-            columns["Tesseract / ocrkit"] = columns["Tesseract"].ratio(columns["ocrkit"])
-        shown = ", ".join(f"{name} {spread}" for name, spread in columns.items())
+            row["Tesseract / ocrkit"] = row["Tesseract"].ratio(row["ocrkit"])
+        shown = ", ".join(f"{name} {spread}" for name, spread in row.items())
         print(f"{page}: {shown}", flush=True)
-        for name, spread in columns.items():
-            typical.setdefault(name, []).append(spread.median)
-    if not typical:
-        parser.exit(1, "no page could be read\n")
-    print(f"\nmedian of {len(typical['ocrkit'])} files (lowest-highest), seconds a file:")
-    for name, values in typical.items():
-        print(f"{name}: {Spread(tuple(values))}")
+        return row
+
+    rows, failed = available({str(page): partial(timed, page) for page in pages})
+    for reason in failed.values():
+        print(reason, file=sys.stderr)
+    if not rows:
+        print("no page could be read", file=sys.stderr)
+        raise typer.Exit(1)
+    print(f"\nmedian of {len(rows)} files (lowest-highest), seconds a file:")
+    for name in next(iter(rows.values())):
+        print(f"{name}: {Spread(tuple(row[name].median for row in rows.values()))}")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

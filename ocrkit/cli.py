@@ -50,11 +50,12 @@ app = typer.Typer(
 )
 
 RecognizerOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME|PATH",
-        help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster), or the path of a "
-        ".safetensors or .xml file.",
+        help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster, by OpenVINO), or "
+        "the path of a .safetensors or .xml file. [default: ocrkit-fast-int8 where OpenVINO is "
+        "installed, else ocrkit-fast]",
     ),
 ]
 DecoderOption = Annotated[
@@ -98,7 +99,7 @@ def read(
             "weights have to be fetched first."
         ),
     ] = "lines",
-    recognizer: RecognizerOption = "ocrkit-fast",
+    recognizer: RecognizerOption = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out lines read with less confidence.")
     ] = MIN_CONFIDENCE,
@@ -130,21 +131,22 @@ def read(
             _make(folder)
         sources = session.find(paths)
         stems = output_stems(sources, paths, folder)
+        show = len(sources) <= SHOWN if show is None else show
         table = Table("file", "pages", "lines", "confidence", "seconds")
         from ocrkit.pipeline import read_documents
 
         results = read_documents(sources, detector, recognizer, jobs, min_confidence, decoder)
-        for stem, result in session.bar(zip(stems, results, strict=True), len(sources)):
+        for stem, result in _bar(zip(stems, results, strict=True), len(sources)):
             if result.error:
                 session.fail(result.error)
             if result.document is None:
                 continue
+            if not written:
+                session.say(result.document.text)
+                continue
             with session.failing():
                 table.add_row(*map(Text, _summary(result.document)))
-                if not written:
-                    session.say(result.document.text)
-                    continue
-                if len(sources) <= SHOWN if show is None else show:
+                if show:
                     session.say(_shown(result.document))
                 _write(result.document, stem, kinds, overlay)
         if written:
@@ -159,7 +161,7 @@ def recognize(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Images of a line each, and folders.")
     ],
-    recognizer: RecognizerOption = "ocrkit-fast",
+    recognizer: RecognizerOption = None,
     decoder: DecoderOption = "language",
 ) -> None:
     """Read images of single lines; prints file, confidence and text, parted by tabs.
@@ -223,10 +225,11 @@ def pretrain(
         str | None, typer.Option(metavar="NAME|PATH", help="Weights that a new run begins with.")
     ] = None,
     pages: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            metavar="DIR",
             help="For a detector: a folder of pages of your own, as JSON of `ocrkit read` whose "
-            "lines are right; they give every second page."
+            "lines are right; they give every second page.",
         ),
     ] = None,
 ) -> None:
@@ -236,41 +239,36 @@ def pretrain(
     weights: `ocrkit read --recognizer` takes those of a recogniser.
     """
     if (width or hidden) and (start_from or task == "detector"):
-        raise typer.BadParameter(
+        wrong = (
             "these are the size of a new recogniser; a detector has none to choose, and weights to "
-            "start from have theirs: leave them out",
-            param_hint="--width, --hidden",
+            "start from have theirs: leave them out"
         )
+        raise typer.BadParameter(wrong, param_hint="--width, --hidden")
     if pages and task == "recognizer":
-        raise typer.BadParameter(
-            "a recogniser does not learn from pages: give --task detector, or leave it out",
-            param_hint="--pages",
-        )
+        wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
+        raise typer.BadParameter(wrong, param_hint="--pages")
     with _session() as session:
         from ocrkit import pretrain as training
         from ocrkit.model import ModelConfig
 
         if task == "detector":
-            config = training.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, pages=str(pages) if pages else None
+            finding = training.DetectorPretrainConfig(
+                minutes=minutes, seed=seed, workers=workers, pages=pages
             )
-            session.say(str(training.pretrain_detector(folder, config, start_from)))
+            weights = training.pretrain_detector(folder, finding, start_from)
         else:
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all")
-            settings = training.PretrainConfig(
+            reading = training.PretrainConfig(
                 model=model, minutes=minutes, seed=seed, workers=workers
             )
-            session.say(str(training.pretrain(folder, settings, start_from)))
+            weights = training.pretrain(folder, reading, start_from)
+        session.say(str(weights))
 
 
 class _Session:
     """What a command says while it runs: results on standard output, all else on standard error."""
 
     failures = 0
-
-    def bar(self, items: Iterable[T], total: int) -> Iterable[T]:
-        """The items, with a bar of files where standard error is a terminal."""
-        return tqdm(items, total=total, unit=" files", leave=False, disable=None)
 
     def say(self, text: str) -> None:
         with tqdm.external_write_mode():  # or the bar and the text would mix
@@ -293,7 +291,7 @@ class _Session:
         """The images at the paths, each once; of those in folders none that --overlay wrote."""
         from ocrkit.image import find_images
 
-        found: dict[Path, None] = {}
+        found: list[Path] = []
         for path in paths:
             with self.failing():
                 images = find_images([path])
@@ -304,8 +302,8 @@ class _Session:
                         f"{path}: there are no PNG, JPEG or TIFF images in this folder "
                         "(pictures that --overlay wrote do not count)"
                     )
-                found.update(dict.fromkeys(images))
-        return list(found)
+                found += images
+        return list(dict.fromkeys(found))
 
 
 @contextmanager
@@ -332,14 +330,17 @@ def _session() -> Iterator[_Session]:
         raise typer.Exit(FAILED)
 
 
+def _bar(items: Iterable[T], total: int) -> Iterable[T]:
+    """The items, with a bar of files where standard error is a terminal."""
+    return tqdm(items, total=total, unit=" files", leave=False, disable=None)
+
+
 def _formats(text: str) -> list[str]:
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise typer.BadParameter(
-            f"{', '.join(unknown) or 'nothing'} is not among the formats: {', '.join(FORMATS)}",
-            param_hint="--format",
-        )
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            wrong = f"{name or 'nothing'} is not among the formats: {', '.join(FORMATS)}"
+            raise typer.BadParameter(wrong, param_hint="--format")
     return names
 
 
@@ -350,9 +351,7 @@ def _make(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot write into this folder: {error.strerror or error}"
-        ) from error
+        raise OutputError(f"{folder}: cannot write into this folder: {error.strerror}") from error
 
 
 def _write(document: Document, stem: Path, formats: Sequence[str], overlay: bool) -> None:
@@ -380,20 +379,16 @@ def _shown(document: Document) -> str:
 
 
 def _summary(document: Document) -> tuple[str, ...]:
-    pages = document.pages
-    return (
-        document.source,
-        str(len(pages)),
-        str(sum(len(page.lines) for page in pages)),
-        f"{document.confidence:.0%}" if document.text.strip() else "-",
-        f"{sum(sum(page.seconds.values()) for page in pages):.2f}",
-    )
+    pages, lines = len(document.pages), sum(len(page.lines) for page in document.pages)
+    confidence = f"{document.confidence:.0%}" if document.text.strip() else "-"
+    seconds = sum(sum(page.seconds.values()) for page in document.pages)
+    return document.source, str(pages), str(lines), confidence, f"{seconds:.2f}"
 
 
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:
     from ocrkit.image import load_pages
 
-    for source in session.bar(sources, len(sources)):
+    for source in _bar(sources, len(sources)):
         with session.failing():
             for crop in load_pages(source):
                 yield source, crop

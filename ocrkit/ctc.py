@@ -82,11 +82,9 @@ def beam(
     language: the log-probability of a character, given the text before it. It counts `weight` times
     beside the network's, and each character is worth `bonus` more, as long texts are less likely.
 
-    Raises ValueError if C is not the alphabet's number of classes, or the width is less than 1.
+    Raises ValueError if C is not the alphabet's number of classes.
     """
     _check_classes(log_probs, alphabet)
-    if width < 1:
-        raise ValueError(f"a beam is at least 1 wide, not {width}")
 
     def gain(before: str, character: str) -> float:
         return weight * language(before, character) + bonus if language else 0.0

@@ -6,7 +6,8 @@ import random
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import count, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TypeVar
@@ -189,12 +190,11 @@ def bucketed(
             if steps_needed(alphabet.encode(crop.text)) <= strip.shape[2] // 4 + 1:
                 fitted.append((strip.shape[2], strip, crop.text))
         batches = []
-        for width, group in groupby(sorted(fitted, key=lambda row: row[0]), lambda row: row[0]):
-            rows = list(group)
-            size = max(4, columns // width)
-            for start in range(0, len(rows), size):
-                part = rows[start : start + size]
-                batches.append(collate([r[1] for r in part], [r[2] for r in part], alphabet))
+        fitted.sort(key=itemgetter(0))
+        for width, group in groupby(fitted, itemgetter(0)):
+            while part := list(islice(group, max(4, columns // width))):
+                _, strips, texts = zip(*part, strict=True)
+                batches.append(collate(strips, texts, alphabet))
         # Narrow and wide must alternate: a run of one width pulls the weights to and fro.
         order = np.random.default_rng(len(fitted)).permutation(len(batches))
         yield from (batches[i] for i in order)
@@ -219,7 +219,7 @@ class Curriculum:
 
 @dataclass(frozen=True, eq=False)
 class Stream(IterableDataset[Batch]):
-    """Batches without end, from crop `start` on; workers take every n-th crop."""
+    """Batches without end, from crop `start` on."""
 
     make: Callable[[int], Crop]
     alphabet: Alphabet
@@ -228,12 +228,17 @@ class Stream(IterableDataset[Batch]):
     start: int = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        if worker:
-            cv2.setNumThreads(1)  # the other cores belong to training
-        crops = (self.make(self.start + first + step * i) for i in range(1 << 62))
+        crops = map(self.make, numbers_from(self.start))
         return bucketed(crops, self.alphabet, self.preprocessing, self.columns)
+
+
+def numbers_from(start: int) -> Iterator[int]:
+    """Numbers without end; of n workers each takes every n-th."""
+    worker = get_worker_info()
+    if worker is None:
+        return count(start)
+    cv2.setNumThreads(1)  # the other cores belong to training
+    return count(start + worker.id, worker.num_workers)
 
 
 def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
@@ -248,12 +253,11 @@ def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
         multiprocessing_context="spawn",
         prefetch_factor=8,
     )
-    if current_thread() is not main_thread():
-        return iter(loader)
     # torch leaves a handler for the end of any child behind, and in a process that has compiled an
     # OpenVINO model a child's end then is a segmentation fault (OpenVINO 2026.4). Dead workers are
     # noticed without it.
     handler = signal.getsignal(signal.SIGCHLD)
     batches = iter(loader)
-    signal.signal(signal.SIGCHLD, handler)
+    if current_thread() is main_thread():  # no other may set one, and nor does torch there
+        signal.signal(signal.SIGCHLD, handler)
     return batches

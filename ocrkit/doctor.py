@@ -25,6 +25,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 INSTALL = "pip install {} (or, in a clone of the repository: make clean setup)"
 NEEDED = ("torch", "numpy", "pillow", "opencv-python-headless", "safetensors", "jiwer", "psutil",
           "rich", "shapely", "tqdm", "typer")  # fmt: skip
+IPEX = "intel-extension-for-pytorch"
 # Optional package -> what is closed without it.
 OPTIONAL = {
     "neural-compressor": "INT8 with Neural Compressor",
@@ -54,10 +55,9 @@ State = Literal["ok", "optional", "broken"]
 
 @dataclass(frozen=True)
 class Row:
-    """One finding.
+    """One finding: "ok", "optional" (missing, and only some uses of the kit notice) or "broken".
 
-    ``state`` is "ok", "optional" (missing, and only some uses of the kit notice) or "broken".
-    ``remedy`` says what to do or expect; it is empty only where the state is "ok".
+    `remedy` says what to do or expect; it is empty only where the state is "ok".
     """
 
     what: str
@@ -125,27 +125,27 @@ def fast_int8() -> bool:
 
 def package_rows() -> Iterator[Row]:
     for name in NEEDED:
-        yield _found(name, version_of(name), "broken", INSTALL.format(name))
+        yield _row(name, version_of(name), "broken", INSTALL.format(name))
     for name, use in OPTIONAL.items():
-        yield _found(name, version_of(name), "optional", f"for {use}: {INSTALL.format(name)}")
-    yield ipex_row(version_of("intel-extension-for-pytorch"), version_of("torch"))
+        yield _row(name, version_of(name), "optional", f"for {use}: {INSTALL.format(name)}")
+    yield ipex_row(version_of(IPEX), version_of("torch"))
 
 
-def _found(what: str, found: str | None, otherwise: State, remedy: str) -> Row:
-    return Row(what, found) if found else Row(what, "not found", otherwise, remedy)
+def _row(what: str, found: str | None, otherwise: State, remedy: str, fine: bool = True) -> Row:
+    """What was found if that is fine; else, and if nothing was, also its state and the remedy."""
+    if found and fine:
+        return Row(what, found)
+    return Row(what, found or "not found", otherwise, remedy)
 
 
 def ipex_row(ipex: str | None, torch: str | None) -> Row:
     """IPEX loads only beside the torch of its own major and minor version."""
-    name = "intel-extension-for-pytorch"
-    if not ipex:
-        remedy = f"for the ipex backend: {INSTALL.format(name)}; it needs torch 2.8"
-        return Row(name, "not found", "optional", remedy)
-    wanted = ".".join(ipex.split(".")[:2])
-    if torch and torch.startswith(f"{wanted}."):
-        return Row(name, ipex)
-    remedy = f"pip install 'torch=={wanted}.*', or pip uninstall {name}: the kit works without it"
-    return Row(name, f"{ipex} beside torch {torch or '(missing)'}", "broken", remedy)
+    wanted = ".".join((ipex or "2.8").split(".")[:2])
+    if ipex and not f"{torch}.".startswith(f"{wanted}."):
+        remedy = f"pip install 'torch=={wanted}.*', or pip uninstall {IPEX}: it is not needed"
+        return Row(IPEX, f"{ipex} beside torch {torch or '(missing)'}", "broken", remedy)
+    remedy = f"for the ipex backend: {INSTALL.format(IPEX)}; it needs torch {wanted}"
+    return _row(IPEX, ipex, "optional", remedy)
 
 
 def cpu_rows(model: str, flags: Collection[str]) -> Iterator[Row]:
@@ -157,7 +157,7 @@ def cpu_rows(model: str, flags: Collection[str]) -> Iterator[Row]:
     for name, (any_of, use) in FEATURES.items():
         present = ", ".join(flag for flag in any_of if flag in flags)
         remedy = f"a property of the CPU, good for {use}; the rest works without"
-        yield _found(name, present, "optional", remedy)
+        yield _row(name, present, "optional", remedy)
 
 
 def machine_rows() -> Iterator[Row]:
@@ -170,17 +170,16 @@ def machine_rows() -> Iterator[Row]:
     memory = psutil.virtual_memory()
     found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
     remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
-    scarce = memory.available < 2 * 2**30
-    yield Row("memory", found, "optional", remedy) if scarce else Row("memory", found)
+    yield _row("memory", found, "optional", remedy, memory.available >= 2 * 2**30)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    found, remedy = f"{free:.1f} GiB free here", "make room, or name another disk with -o DIR"
-    yield Row("disk", found, "broken", remedy) if free < 1 else Row("disk", found)
+    remedy = "make room, or name another disk with -o DIR"
+    yield _row("disk", f"{free:.1f} GiB free here", "broken", remedy, free >= 1)
 
 
 def compiler_row(name: str) -> Row:
     version = _first_line(*name.split(), "-dumpversion")
     remedy = "torch.compile needs one: sudo apt-get install g++ (Fedora: sudo dnf install gcc-c++)"
-    return _found("C++ compiler", version and f"{name} {version}", "broken", remedy)
+    return _row("C++ compiler", version and f"{name} {version}", "broken", remedy)
 
 
 def weights_rows(folder: Path) -> Iterator[Row]:
@@ -194,20 +193,18 @@ def weights_rows(folder: Path) -> Iterator[Row]:
     for file in files:
         # Of a model for OpenVINO the .xml is the network, and the weights are beside it.
         weights = file.with_suffix(".bin") if file.suffix == ".xml" else file
-        what, found = f"weights {file.stem}", weights.name
+        what = f"weights {file.stem}"
         remedy = f"get it again: git checkout -- {folder}/{file.stem}.*"
         try:
             data = weights.read_bytes()
-            found = f"{len(data) / 1e6:.1f} MB, SHA-256 {sha256(data).hexdigest()[:12]}"
             OPENED[file.suffix](file)
-            yield Row(what, found)
-        except PermissionError as error:
-            remedy = f"chmod a+r {error.filename}"
-            yield Row(what, f"cannot be read: {error.strerror}", "broken", remedy)
-        except FileNotFoundError:
-            yield Row(what, f"{found} is missing", "broken", remedy)
+        except OSError as error:
+            yield Row(what, f"{weights.name}: {error.strerror}", "broken", remedy)
         except Exception:  # each kind of file has errors of its own
-            yield Row(what, f"{found}, damaged or cut short", "broken", remedy)
+            yield Row(what, f"{weights.name}: damaged or cut short", "broken", remedy)
+        else:
+            found = f"{len(data) / 1e6:.1f} MB, SHA-256 {sha256(data).hexdigest()[:12]}"
+            yield Row(what, found)
 
 
 def _open_safetensors(file: Path) -> None:
@@ -242,35 +239,36 @@ def craft_row() -> Row:
     file = folder.expanduser() / "craft_mlt_25k.pth"
     found = f"{file.stat().st_size / 1e6:.1f} MB in {folder}" if file.is_file() else None
     remedy = f"only for --detector craft, which says where to get it; it belongs in {folder}"
-    return _found("CRAFT weights", found, "optional", remedy)
+    return _row("CRAFT weights", found, "optional", remedy)
 
 
 def widgets_row() -> Row:
     """Whether JupyterLab draws ipywidgets: three parts must be there and fit one another."""
     what = "JupyterLab widgets"
     found = {name: version_of(name) for name in ("ipywidgets", "jupyterlab_widgets", "jupyterlab")}
-    missing = [name for name, version in found.items() if not version]
-    if missing:
+    if missing := [name for name, version in found.items() if not version]:
         remedy = f"for the controls in the notebooks: {INSTALL.format(' '.join(missing))}"
         return Row(what, f"no {', '.join(missing)}", "optional", remedy)
     from jupyter_core.paths import jupyter_path  # JupyterLab brings both along
     from packaging.requirements import Requirement
 
-    shown = ", ".join(f"{name} {version}" for name, version in found.items())
-    remedy = "pip install --force-reinstall ipywidgets jupyterlab_widgets, then reload the page"
-    for need in map(Requirement, requires("ipywidgets") or ()):
-        if need.name in found and not need.specifier.contains(found[need.name] or ""):
-            return Row(what, f"{shown}: ipywidgets wants {need}", "broken", remedy)
+    wrong = [
+        f": ipywidgets wants {need}"
+        for need in map(Requirement, requires("ipywidgets") or ())
+        if need.name in found and not need.specifier.contains(found[need.name] or "")
+    ]
     manager = "@jupyter-widgets/jupyterlab-manager/package.json"
     if not any(Path(folder, manager).is_file() for folder in jupyter_path("labextensions")):
-        return Row(what, f"{shown}: the lab extension's files are missing", "broken", remedy)
-    return Row(what, shown)
+        wrong.append(": the lab extension's files are missing")
+    shown = ", ".join(f"{name} {version}" for name, version in found.items())
+    remedy = "pip install --force-reinstall ipywidgets jupyterlab_widgets, then reload the page"
+    return _row(what, "".join([shown, *wrong]), "broken", remedy, not wrong)
 
 
 def tesseract_row() -> Row:
     found = _first_line("tesseract", "--version").removeprefix("tesseract ")
     remedy = "only for comparing readings: sudo apt-get install tesseract-ocr"
-    return _found("Tesseract", found, "optional", remedy)
+    return _row("Tesseract", found, "optional", remedy)
 
 
 def version_of(package: str) -> str | None:

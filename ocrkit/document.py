@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 # Lines read with less are left out, if nothing else is asked for: specks, stamps, ditto marks and
 # the edges of pictures are found as lines now and then, but what is read for them is unsure.
 MIN_CONFIDENCE = 0.6
 
 
-class Said(Protocol):
-    """Whatever was read: a line, or the reading of one."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def confidence(self) -> float: ...
-
-
-def mean_confidence(lines: Sequence[Said]) -> float:
-    """Mean confidence of the lines, weighted by their characters; 0 where there are none."""
-    characters = sum(len(line.text) for line in lines)
-    return sum(line.confidence * len(line.text) for line in lines) / max(characters, 1)
+def mean_confidence(read: Collection[Any]) -> float:
+    """Mean confidence of lines, or of readings, weighted by their characters; 0 without any."""
+    characters = sum(len(line.text) for line in read)
+    return sum(line.confidence * len(line.text) for line in read) / max(characters, 1)
 
 
 @dataclass(frozen=True)
@@ -40,10 +30,7 @@ class Box:
     @classmethod
     def around(cls, points: Iterable[Iterable[float]]) -> Box:
         """The smallest box that holds all of the (x, y) points; ValueError if there is none."""
-        pairs = [(float(x), float(y)) for x, y in points]
-        if not pairs:
-            raise ValueError("a box needs at least one point to be around")
-        xs, ys = zip(*pairs, strict=True)
+        xs, ys = zip(*((float(x), float(y)) for x, y in points), strict=True)
         return cls(min(xs), min(ys), max(xs), max(ys))
 
     @property
@@ -129,12 +116,12 @@ class Document:
 
     def save(self, path: str | Path) -> Path:
         """Write the document in the format that the path's suffix names; see `ocrkit.export`."""
-        from ocrkit import export
+        from ocrkit.export import save  # which imports this module
 
-        return export.save(self, path)
+        return save(self, path)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers, fit for JSON; `from_dict` brings it all back."""
+        """Dicts, lists, tuples, strings and numbers, fit for JSON; `from_dict` brings it back."""
         return {"source": self.source, "pages": [_page_to_dict(page) for page in self.pages]}
 
     @classmethod
@@ -143,28 +130,18 @@ class Document:
         return cls(data["source"], tuple(_page_from_dict(page) for page in data["pages"]))
 
 
-# float() and int() below: what detectors and models return are numpy numbers, which JSON refuses.
-
-
 def _page_to_dict(page: Page) -> dict[str, Any]:
     return {
-        "number": int(page.number),
-        "width": int(page.width),
-        "height": int(page.height),
-        "seconds": {stage: float(seconds) for stage, seconds in page.seconds.items()},
+        "number": page.number,
+        "width": page.width,
+        "height": page.height,
+        "seconds": dict(page.seconds),
         "lines": [
             {
                 "text": line.text,
-                "confidence": float(line.confidence),
-                "polygon": [[float(x), float(y)] for x, y in line.polygon],
-                "words": [
-                    {
-                        "text": word.text,
-                        "confidence": float(word.confidence),
-                        "box": [float(v) for v in astuple(word.box)],
-                    }
-                    for word in line.words
-                ],
+                "confidence": line.confidence,
+                "polygon": line.polygon,
+                "words": [{**vars(word), "box": astuple(word.box)} for word in line.words],
             }
             for line in page.lines
         ],
@@ -172,15 +149,11 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
 
 
 def _page_from_dict(data: Mapping[str, Any]) -> Page:
-    lines = tuple(
-        Line(
-            polygon=tuple((x, y) for x, y in line["polygon"]),
-            text=line["text"],
-            confidence=line["confidence"],
-            words=tuple(
-                Word(word["text"], word["confidence"], Box(*word["box"])) for word in line["words"]
-            ),
-        )
-        for line in data["lines"]
-    )
+    lines = tuple(_line_from_dict(line) for line in data["lines"])
     return Page(data["width"], data["height"], lines, data["number"], dict(data["seconds"]))
+
+
+def _line_from_dict(data: Mapping[str, Any]) -> Line:
+    words = tuple(Word(w["text"], w["confidence"], Box(*w["box"])) for w in data["words"])
+    polygon = tuple((x, y) for x, y in data["polygon"])
+    return Line(polygon, data["text"], data["confidence"], words)

@@ -19,7 +19,8 @@ def to_text(document: Document) -> bytes:
 
 def to_json(document: Document) -> bytes:
     """All that is known, as `Document.to_dict` has it; `Document.from_dict` reads it back."""
-    text = json.dumps(document.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    # A reader of one's own may give numpy's numbers, which JSON does not know.
+    text = json.dumps(document.to_dict(), ensure_ascii=False, indent=1, default=float) + "\n"
     # A file's name may have bytes that are not UTF-8; what they become, JSON reads back as it was.
     return text.encode("utf-8", "backslashreplace")
 
@@ -36,17 +37,13 @@ def save(document: Document, path: str | Path) -> Path:
     path = Path(path)
     name = path.suffix.lower().removeprefix(".")
     if name not in FORMATS:
-        raise OutputError(
-            f"{path}: no format is called {name!r}; the suffix is one of {', '.join(FORMATS)}"
-        )
+        known = ", ".join(FORMATS)
+        raise OutputError(f"{path}: no format is called {name!r}; the suffix is one of {known}")
     return write(path, FORMATS[name](document))
 
 
 def write(path: Path, data: bytes) -> Path:
-    """Write a file under another name and rename it, so that it never is there in part.
-
-    Raises OutputError if it cannot be written.
-    """
+    """Write a file under another name and rename it; raises OutputError if that cannot be done."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

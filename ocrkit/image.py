@@ -1,22 +1,21 @@
-"""The only place where pixels become arrays: pages from files, crops, and the model's input.
+"""The only place where pixels become arrays: pages from files, crops, and the models' input.
 
-Training, calibration, every backend and the pipeline go through `fit`, so that a model is always
-shown what it was trained on.
+All that trains or runs a model goes through `fit`, so that it is shown what it was trained on.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, ImageSequence
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -79,18 +78,14 @@ def _pages(file: IO[bytes]) -> Iterator[np.ndarray]:
     image = _open(file)
     yield _decode(image)
     if isinstance(image, TiffImageFile):
-        for number in itertools.count(1):
-            try:
-                image.seek(number)
-            except EOFError:
-                return
+        for _ in islice(ImageSequence.Iterator(image), 1, None):
             if not image.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & _TIFF_REDUCED:
                 yield _decode(image)
 
 
 def _open(file: IO[bytes]) -> ImageFile.ImageFile:
-    # Image.open has a limit of its own in a global that belongs to the whole process. The formats'
-    # own classes read the header alone, and leave the question of size to _decode.
+    # Image.open has a limit of its own in a global of the whole process; the formats' own classes
+    # read the header alone, and leave the question of size to _decode.
     head = file.read(8)
     file.seek(0)
     if not head:
@@ -100,9 +95,8 @@ def _open(file: IO[bytes]) -> ImageFile.ImageFile:
             try:
                 return reader(file)
             except SyntaxError as error:  # Pillow's for a header that it can make no image of
-                raise ImageError(
-                    f"the header is damaged, or the image has no pixels: {_reason(error)}"
-                ) from error
+                reason = f"the header is damaged, or the image has no pixels: {_reason(error)}"
+                raise ImageError(reason) from error
     raise ImageError("not a PNG, JPEG or TIFF image, whatever its name says")
 
 
@@ -127,10 +121,9 @@ def _decode(image: ImageFile.ImageFile) -> np.ndarray:
 
 def _grey(image: ImageFile.ImageFile) -> np.ndarray:
     if image.mode.startswith("I;16"):
-        deep = np.asarray(image)
-        grey = ((deep.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
+        grey = ((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8)
         # Pillow minds this tag in 8 bits but not in 16.
-        tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+        tags = getattr(image, "tag_v2", {})
         return 255 - grey if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO else grey
     if image.mode in ("I", "F"):  # 32 bits: what is white is not agreed on, so take the extremes
         deep = np.nan_to_num(np.asarray(image, np.float32))
@@ -140,33 +133,28 @@ def _grey(image: ImageFile.ImageFile) -> np.ndarray:
         rgba = image.convert("RGBA")
         ink, alpha = 255 - np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
         return 255 - cv2.multiply(ink, alpha, scale=1 / 255)
-    if image.mode == "LAB":
-        return np.array(image.getchannel("L"))
-    return np.array(image.convert("L"))
+    return np.array(image.getchannel("L") if image.mode == "LAB" else image.convert("L"))
 
 
 def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """The files named, and the images in the folders named: each once, a folder's in sorted order.
 
-    A folder is searched to its depth for IMAGE_SUFFIXES; hidden files and folders are left out, and
-    links to folders not followed, as they may lead in a circle. A folder further down that cannot
-    be searched is itself in the list, so that reading it reports it and the rest is still read.
+    A folder is searched to its depth for IMAGE_SUFFIXES, but not what is hidden, nor links to
+    folders, as they may lead in a circle. A folder further down that cannot be searched is itself
+    in the list, so that reading it reports it and the rest is still read.
 
     Raises ImageError for a path that does not exist or a named folder that cannot be read.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        if os.path.isdir(path):  # unlike Path's, these answer where looking is not allowed
-            found.update(dict.fromkeys(sorted(_images_below(path))))
-        elif os.path.exists(path):
-            found[path] = None
-        else:
+        if not os.path.exists(path):  # unlike Path's, these answer where looking is not allowed
             raise ImageError(f"{path}: no such file or folder")
+        found |= dict.fromkeys(sorted(_images_below(path)) if os.path.isdir(path) else [path])
     return list(found)
 
 
@@ -199,33 +187,35 @@ def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     half = len(points) // 2
     edges = np.stack([points[:half], points[half:][::-1]])  # top and bottom, left to right
     length = np.linalg.norm(np.diff(edges, axis=1), axis=2).sum(axis=1).max()
-    width = int(np.clip(round(length), 1, _CV2_MAX_SIDE))
-    across = np.linalg.norm(edges[1] - edges[0], axis=1)
-    height = int(np.clip(round(across.max()), 1, _CV2_MAX_SIDE))
+    tallest = np.linalg.norm(edges[1] - edges[0], axis=1).max()
+    width, height = (min(max(round(side), 1), _CV2_MAX_SIDE) for side in (length, tallest))
 
-    # The part of the page around the polygon is enough, and keeps a wide page within cv2's limit.
+    # The part around the polygon is enough, and keeps a wide page within cv2's limit.
     limit = np.array(page.shape[::-1])
     low = np.clip(np.floor(points.min(axis=0)).astype(int) - 2, 0, limit - 1)
     high = np.clip(np.ceil(points.max(axis=0)).astype(int) + 2, low + 1, limit)
-    part = np.ascontiguousarray(page[low[1] : high[1], low[0] : high[0]])
+    part = page[low[1] : high[1], low[0] : high[0]]
 
     # cv2 counts from the centres of pixels, polygons from their corners.
-    edges = (edges - low - 0.5).astype(np.float32)
     if half == 2:
-        source = edges.reshape(4, 2)[[0, 1, 3, 2]]
+        source = (points - low - 0.5).astype(np.float32)
         target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
-        return cv2.warpPerspective(
-            part,
-            cv2.getPerspectiveTransform(source, target),
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        matrix = cv2.getPerspectiveTransform(source, target)
+        return cv2.warpPerspective(part, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    edges = (edges - low - 0.5).astype(np.float32)
     shares = (np.arange(width) + 0.5) / width
     top, bottom = (along(edge, shares).T[:, None] for edge in edges)  # (2, 1, width) each
     down = ((np.arange(height) + 0.5) / height)[:, None]
     x, y = (top * (1 - down) + bottom * down).astype(np.float32)
     return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def scaled(picture: np.ndarray, scale: float) -> np.ndarray:
+    """A grey picture (H, W) made so many times as wide and high."""
+    if scale == 1:
+        return picture
+    size = [max(1, round(side * scale)) for side in picture.shape[::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
 def along(edge: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -246,8 +236,7 @@ class Preprocessing:
     bucket: strips are padded to a multiple of this, so that few widths are to be batched.
     normalize: "contrast" maps the crop's paper to 0 and its ink to 1, whichever of them is darker;
         "reference" maps black to -1 and white to 1.
-    trim: the line is made level and rows above and below it are cut off, so that a loose crop, with
-        its neighbours' descenders and ascenders in view, is shown as a tight one. See `tighten`.
+    trim: `tighten` first, so that a loose crop, its neighbours in view, is shown as a tight one.
     min_width, max_width: of the text in the strip; beyond the latter it is squeezed.
     """
 
@@ -262,9 +251,7 @@ class Preprocessing:
         if self.normalize not in ("contrast", "reference"):
             raise ValueError(f"normalize must be 'contrast' or 'reference', not '{self.normalize}'")
         if min(self.height, self.bucket, self.min_width) < 1 or self.max_width < self.min_width:
-            raise ValueError(
-                "height, bucket and min_width must be at least 1, max_width at least min_width"
-            )
+            raise ValueError("height, bucket, min_width must be 1 or more, max_width >= min_width")
 
     @property
     def paper(self) -> float:
@@ -279,13 +266,11 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     (the projection profile of Postl, 1986). Of these rows the densest run near the middle is taken
     for the letters' bodies, and kept with room for ascenders and descenders.
 
-    A crop less than 12 high or 4 times as wide as high has too few letters to tell, and is
-    returned as it is, but for its size: one of more than 192 rows is made smaller first.
+    One of more than 192 rows is made smaller first. One of less than 12, or less than 4 times as
+    wide as high, has too few letters to tell, and is returned with all its rows.
     """
     if crop.shape[0] > _TALLEST and crop.size:
-        scale = _TALLEST / crop.shape[0]
-        size = (max(1, round(scale * crop.shape[1])), _TALLEST)
-        crop = cv2.resize(np.ascontiguousarray(crop), size, interpolation=cv2.INTER_AREA)
+        crop = scaled(crop, _TALLEST / crop.shape[0])
     height, width = crop.shape
     if height < 12 or width < 4 * height:
         return crop
@@ -298,13 +283,9 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     rise = rises[best] * height / _ROWS
     if rise:
         matrix = np.array([[1, 0, 0], [rise / width, 1, -rise / 2]])
-        crop = cv2.warpAffine(
-            np.ascontiguousarray(crop),
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        border = cv2.BORDER_REPLICATE
+        crop = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=border)
     return crop[int(top * height / _ROWS) : -int(-bottom * height // _ROWS)]
 
 
@@ -360,12 +341,8 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
     content, padded = fitted_width(crop, prep)
     strip = np.full((1, prep.height, padded), prep.paper, np.float32)
     if crop.size:
-        shrinks = crop.shape[0] >= prep.height
-        resized = cv2.resize(
-            np.ascontiguousarray(crop),
-            (content, prep.height),
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
-        )
+        method = cv2.INTER_AREA if crop.shape[0] >= prep.height else cv2.INTER_CUBIC
+        resized = cv2.resize(crop, (content, prep.height), interpolation=method)
         reference = np.linspace(-1, 1, 256, dtype=np.float32)
         levels = _contrast(resized) if prep.normalize == "contrast" else reference
         strip[0, :, :content] = cv2.LUT(resized, levels)
@@ -379,11 +356,8 @@ def closer(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
     """
     height, width = crop.shape
     rows = round(cut * height)
-    return cv2.resize(
-        np.ascontiguousarray(crop[rows : height - rows]),
-        (max(1, round(stretch * width)), height - 2 * rows),
-        interpolation=cv2.INTER_LINEAR,
-    )
+    size = max(1, round(stretch * width)), height - 2 * rows
+    return cv2.resize(crop[rows : height - rows], size)
 
 
 def page_ink(page: np.ndarray) -> np.ndarray:
@@ -402,18 +376,15 @@ def _contrast(strip: np.ndarray) -> np.ndarray:
     counts = np.bincount(strip.ravel(), minlength=256)
     dark, middle, light = (_level(counts, share) for share in (_INK, 0.5, 1 - _INK))
     # Most pixels of a line are paper, so the side that the median is on is the paper's.
-    if light - middle <= middle - dark:
-        return _ink_on_paper(counts)
-    return _ink_on_paper(counts[::-1])[::-1].copy()
-
-
-def _ink_on_paper(counts: np.ndarray) -> np.ndarray:
-    """Value of each level for dark text on light, given how many pixels have each level."""
+    light_on_dark = light - middle > middle - dark
+    if light_on_dark:
+        counts = counts[::-1]
     ink, light = _level(counts, _INK), _level(counts, 1 - _INK)
     divide = (ink + light) // 2
     paper = divide + _level(counts[divide:], _PAPER)
     values = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
-    return np.clip(values, *_CONTRAST_RANGE).astype(np.float32)
+    values = np.clip(values, *_CONTRAST_RANGE).astype(np.float32)
+    return values[::-1] if light_on_dark else values
 
 
 def _level(counts: np.ndarray, share: float) -> int:

@@ -22,25 +22,25 @@ _WORDS = jiwer.ReduceToListOfListOfWords()
 
 def accuracy(truths: Sequence[str], readings: Sequence[str]) -> float:
     """Share of the readings that are exactly right; 0 where there is none."""
-    pairs = _pairs(truths, readings)
-    return sum(truth == reading for truth, reading in pairs) / max(len(pairs), 1)
+    pairs = zip(truths, readings, strict=True)
+    return sum(_nfc(truth) == _nfc(reading) for truth, reading in pairs) / max(len(truths), 1)
 
 
 def cer(truths: Sequence[str], readings: Sequence[str]) -> float:
     """Character error rate of all the lines together: edits per character of the truths."""
-    edits, lengths = _character_edits(truths, readings)
+    edits, lengths = _edits(truths, readings)
     return float(edits.sum() / max(lengths.sum(), 1))
 
 
 def wer(truths: Sequence[str], readings: Sequence[str]) -> float:
     """Word error rate of all the lines together: edits per word of the truths."""
-    pairs = [(" ".join(t.split()), " ".join(r.split())) for t, r in _pairs(truths, readings)]
-    edits, lengths = _edits(pairs, _WORDS)
+    truths, readings = ([" ".join(t.split()) for t in texts] for texts in (truths, readings))
+    edits, lengths = _edits(truths, readings, _WORDS)
     return float(edits.sum() / max(lengths.sum(), 1))
 
 
-def interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval for a share of n independent trials, (0, 1) where there was none.
+def interval(successes: int, n: int) -> tuple[float, float]:
+    """95 % interval for a share of n independent trials, (0, 1) where there was none.
 
     Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
     """
@@ -48,50 +48,41 @@ def interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]
         raise ValueError(f"successes must lie between 0 and n = {n}, not be {successes}")
     if not n:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf(0.975)
     share, scale = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale
     reach = z / scale * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
     return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
-def bootstrap_cer(
-    truths: Sequence[str], readings: Sequence[str], seed: int = 0, rounds: int = 1000
-) -> tuple[float, float]:
-    """95 % interval of the CER, by drawing as many lines with replacement, again and again.
+def bootstrap_cer(truths: Sequence[str], readings: Sequence[str]) -> tuple[float, float]:
+    """95 % interval of the CER, by drawing as many lines with replacement, 1,000 times.
 
     Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979; percentile intervals.
     """
-    return _bootstrap(*_character_edits(truths, readings), seed, rounds)
+    return _bootstrap(*_edits(truths, readings))
 
 
 def bootstrap_change(
-    truths: Sequence[str],
-    before: Sequence[str],
-    after: Sequence[str],
-    seed: int = 0,
-    rounds: int = 1000,
+    truths: Sequence[str], before: Sequence[str], after: Sequence[str]
 ) -> tuple[float, float]:
     """95 % interval of the CER of `after` less that of `before`, two readings of the same lines.
 
     As each draw holds the same lines for both, how hard they happen to be counts for nothing; where
     0 lies outside, the two differ by more than the choice of the lines explains.
     """
-    edits, lengths = _character_edits(truths, after)
-    return _bootstrap(edits - _character_edits(truths, before)[0], lengths, seed, rounds)
+    edits, lengths = _edits(truths, after)
+    return _bootstrap(edits - _edits(truths, before)[0], lengths)
 
 
 def word_f1(truth_text: str, read_text: str) -> tuple[float, float, float]:
     """Precision, recall and F1 of the words of a text, whatever their order and case.
 
-    Between two texts without words nothing is wrong: all three are 1.
+    Where there are none, none of them is wrong: precision is 1 without a word read, recall without
+    a true one.
     """
     truth, read = (Counter(_nfc(text).casefold().split()) for text in (truth_text, read_text))
-    if not truth and not read:
-        return 1.0, 1.0, 1.0
-    right = (truth & read).total()
-    precision, recall = right / max(read.total(), 1), right / max(truth.total(), 1)
-    return precision, recall, 2 * right / (truth.total() + read.total())
+    return _f1((truth & read).total(), truth.total(), read.total())
 
 
 def line_f1(
@@ -100,7 +91,7 @@ def line_f1(
     """Precision, recall and F1 of the lines found on some pages, polygons (k, 2) each.
 
     A line is right if its intersection with a line of the truth is at least `iou` of their union;
-    each line of the truth is found once. Of pages without lines nothing found is right: 1.
+    each line of the truth is found once. Where there are no lines none is wrong, as for words.
     """
     right = 0
     for truth, answer in zip(truths, found, strict=True):
@@ -108,16 +99,13 @@ def line_f1(
         tree, left = shapely.STRtree(shapes), set(range(len(shapes)))
         for polygon in answer:
             shape = shapely.make_valid(shapely.Polygon(polygon))
-            near = [int(i) for i in tree.query(shape) if int(i) in left]
+            near = left.intersection(tree.query(shape).tolist())
             overlap = {i: _iou(shape, shapes[i]) for i in near}
             best = max(overlap, key=lambda i: overlap[i], default=-1)
             if best >= 0 and overlap[best] >= iou:
                 left.remove(best)
                 right += 1
-    wanted, given = sum(map(len, truths)), sum(map(len, found))
-    precision = right / given if given else 1.0
-    recall = right / wanted if wanted else 1.0
-    return precision, recall, 2 * right / (wanted + given) if wanted + given else 1.0
+    return _f1(right, sum(map(len, truths)), sum(map(len, found)))
 
 
 def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
@@ -125,48 +113,34 @@ def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
     return float(shared / max(a.area + b.area - shared, 1e-9))
 
 
+def _f1(right: int, wanted: int, given: int) -> tuple[float, float, float]:
+    f1 = 2 * right / (wanted + given) if wanted + given else 1.0
+    return right / given if given else 1.0, right / wanted if wanted else 1.0, f1
+
+
 def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _pairs(truths: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:
-    if len(truths) != len(readings):
-        raise ValueError(f"{len(truths)} truths do not go with {len(readings)} readings")
-    return [(_nfc(t), _nfc(r)) for t, r in zip(truths, readings, strict=True)]
-
-
-def _character_edits(
-    truths: Sequence[str], readings: Sequence[str]
+def _edits(
+    truths: Sequence[str], readings: Sequence[str], units: jiwer.AbstractTransform = _CHARACTERS
 ) -> tuple[np.ndarray, np.ndarray]:
-    return _edits(_pairs(truths, readings), _CHARACTERS)
+    """For each line the edits (Levenshtein), and the units that its truth has."""
+    edits, lengths = [], []
+    for truth, reading in zip(truths, readings, strict=True):
+        compared = jiwer.process_words(_nfc(truth), _nfc(reading), units, units)
+        edits.append(compared.substitutions + compared.insertions + compared.deletions)
+        lengths.append(len(compared.references[0]))
+    return np.array(edits, int), np.array(lengths, int)
 
 
-def _bootstrap(
-    edits: np.ndarray, lengths: np.ndarray, seed: int, rounds: int
-) -> tuple[float, float]:
+def _bootstrap(edits: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
     if not len(edits):
         return 0.0, 0.0
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rates = []
-    for _ in range(rounds):
+    for _ in range(1000):
         drawn = rng.integers(len(edits), size=len(edits))
         rates.append(edits[drawn].sum() / max(lengths[drawn].sum(), 1))
     low, high = np.quantile(rates, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _edits(
-    pairs: list[tuple[str, str]], split: jiwer.AbstractTransform
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each pair the edits (Levenshtein), and the units that the truth is split into."""
-    edits, lengths = np.zeros(len(pairs), int), np.zeros(len(pairs), int)
-    if pairs:
-        compared = jiwer.process_words([t for t, _ in pairs], [r for _, r in pairs], split, split)
-        for i, chunks in enumerate(compared.alignments):
-            lengths[i] = len(compared.references[i])
-            edits[i] = sum(
-                max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)
-                for c in chunks
-                if c.type != "equal"
-            )
-    return edits, lengths

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -174,24 +175,21 @@ class CRNN(nn.Module):
         missing, a key is missing or too many, or the alphabet has another number of characters.
         """
         path = Path(path)
-        if not path.is_file():
-            raise CheckpointError(f"{path} not found; give the path of a .pth state dict")
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
+            state = {key.removeprefix("module."): value for key, value in state.items()}
         except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
             raise CheckpointError(f"{path} is not a state dict saved by torch: {error}") from error
-        if not isinstance(state, Mapping):
-            raise CheckpointError(f"{path} holds a {type(state).__name__}, not a state dict")
-        state = {str(key).removeprefix("module."): value for key, value in state.items()}
-        bias = state.get("rnn.1.embedding.bias")
-        if bias is not None and len(bias) != len(alphabet):
+        classes = len(state.get("rnn.1.embedding.bias", alphabet))
+        if classes != len(alphabet):
             raise CheckpointError(
-                f"{path} was trained with {len(bias) - 1} characters (and the blank), but the "
+                f"{path} was trained with {classes - 1} characters (and the blank), but the "
                 f"alphabet given has {len(alphabet) - 1}; give the text file it was trained with"
             )
-        model = cls(ModelConfig(), alphabet, Preprocessing(normalize="reference", trim=False))
+        source = {"source": f"reference kit state dict {path.name}"}
+        prep = Preprocessing(normalize="reference", trim=False)
+        model = cls(alphabet=alphabet, preprocessing=prep, provenance=source)
         load_exactly(model, state, path)
-        model.provenance = {"source": f"reference kit state dict {path.name}"}
         return model.eval()
 
 
@@ -244,33 +242,23 @@ def _format(path: Path) -> str | None:
 
 def check_format(path: Path, found: str | None, wanted: str) -> None:
     """Raises CheckpointError, which says what the file is, if its "format" is not the wanted."""
-    if found == wanted:
-        return
-    if found in KINDS:
+    if found != wanted:
         raise CheckpointError(
-            f"{path} is {KINDS[found]}, not a checkpoint of {KINDS[wanted]} (its format is "
-            f"{found!r}, not {wanted!r}); take one of the kit's own ({_own(wanted)}) or your own"
+            f"{path} is {KINDS.get(str(found), 'of another program')}, not a checkpoint of "
+            f"{KINDS[wanted]} (its format is {found!r}, not {wanted!r}); take one of the kit's own "
+            f"({_own(wanted)}) or your own; CRNN.load_reference reads a .pth of the reference kit"
         )
-    raise CheckpointError(
-        f"{path} is not a checkpoint of this kit (its metadata has no format {wanted!r}); "
-        "a .pth of the reference kit is read by CRNN.load_reference"
-    )
 
 
-def first_weights(*names_or_paths: str | Path) -> Path:
-    """The first of several checkpoints that is there; raises CheckpointError where none is."""
-    for name_or_path in names_or_paths[:-1]:
-        try:
-            return weights_path(name_or_path)
-        except CheckpointError:
-            continue
-    return weights_path(names_or_paths[-1])
+def fastest_weights(name: str) -> str:
+    """Of the kit's own weights in FP32 and INT8, which err alike, the name of those to run here."""
+    return f"{name}-int8" if find_spec("openvino") else name
 
 
 def latest_weights(folder: str | Path) -> Path:
     """Of a folder that the notebooks write to the tuned network, else the trained; or the kit's."""
-    names = ("crnn-tuned.safetensors", "crnn.safetensors")
-    return first_weights(*(Path(folder, name) for name in names), "ocrkit-fast")
+    written = (Path(folder, name) for name in ("crnn-tuned.safetensors", "crnn.safetensors"))
+    return next(filter(Path.is_file, written), weights_path("ocrkit-fast"))
 
 
 def write_checkpoint(
@@ -326,10 +314,8 @@ def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
     """What each layer makes of one strip (1, 1, 32, width): a row a layer, in their order.
 
     Keys: layer (its name), kind, output (shape), parameters, multiply_adds (0 for a layer that
-    only adds, scales or compares). Raises ValueError for a width below 8.
+    only adds, scales or compares).
     """
-    if width < 8:
-        raise ValueError(f"a strip is at least 8 pixels wide, not {width}")
     rows: list[dict[str, Any]] = []
 
     def record(name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
@@ -353,7 +339,7 @@ def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
         if not any(layer.children()) and not isinstance(layer, nn.Identity):
             layer.register_forward_hook(partial(record, name))
     with torch.inference_mode():
-        model(torch.zeros(1, 1, model.preprocessing.height, width))
+        model(torch.zeros(1, 1, 32, width))
     return rows
 
 

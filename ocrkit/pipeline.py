@@ -21,7 +21,7 @@ from ocrkit.detect import Detector, load_detector
 from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
 from ocrkit.errors import OcrkitError
 from ocrkit.image import along, crop_polygon, load_pages
-from ocrkit.model import weights_path
+from ocrkit.model import fastest_weights, weights_path
 from ocrkit.recognize import Reading, Recognizer
 
 
@@ -140,16 +140,17 @@ def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.
 def read_document(
     path: str | Path,
     detector: Detector | str = "lines",
-    recognizer: Recognizer | str | Path = "ocrkit-fast",
+    recognizer: Recognizer | str | Path | None = None,
     min_confidence: float = MIN_CONFIDENCE,
     decoder: str = "language",
 ) -> Document:
     """Read all pages of a PNG, JPEG or TIFF file.
 
-    The detector and the recogniser are objects, or a name (of a recogniser a path as well) to load
-    them by, the latter with a `decoder` as `Recognizer` has them; `min_confidence` is as in
-    `read_page`. Raises ImageError for a file that cannot be read, CheckpointError for a recogniser
-    that cannot be loaded.
+    The detector and the recogniser are objects, or what `load_detector` and `Recognizer.load` load
+    them by, the latter with a `decoder` of its own; `min_confidence` is as in `read_page`.
+
+    Raises ImageError for a file that cannot be read, CheckpointError for a recogniser that cannot
+    be loaded.
     """
     detector, recognizer = _loaded(detector, recognizer, decoder)
     return Document(str(path), tuple(_pages(path, detector, recognizer, min_confidence)))
@@ -169,7 +170,7 @@ def _pages(
 def read_documents(
     paths: Iterable[str | Path],
     detector: Detector | str = "lines",
-    recognizer: Recognizer | str | Path = "ocrkit-fast",
+    recognizer: Recognizer | str | Path | None = None,
     jobs: int = 1,
     min_confidence: float = MIN_CONFIDENCE,
     decoder: str = "language",
@@ -226,7 +227,7 @@ def _in_processes(
 def _attempt(
     source: Path,
     detector: Detector | str,
-    recognizer: Recognizer | str | Path,
+    recognizer: Recognizer | str | Path | None,
     min_confidence: float,
     decoder: str,
 ) -> Result:
@@ -249,10 +250,10 @@ def _reason(error: Exception) -> str:
 
 
 def _loaded(
-    detector: Detector | str, recognizer: Recognizer | str | Path, decoder: str
+    detector: Detector | str, recognizer: Recognizer | str | Path | None, decoder: str
 ) -> tuple[Detector, Recognizer]:
-    if isinstance(recognizer, str | Path):
-        path = weights_path(recognizer)
+    if recognizer is None or isinstance(recognizer, str | Path):
+        path = weights_path(recognizer or fastest_weights("ocrkit-fast"))
         recognizer = _recognizer(path, path.stat().st_mtime_ns, decoder)
     return _detector(detector) if isinstance(detector, str) else detector, recognizer
 

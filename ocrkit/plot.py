@@ -132,7 +132,7 @@ def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def heat_maps(tables: Mapping[str, pd.DataFrame], places: int = 4) -> Figure:
+def heat_maps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Tables of numbers side by side under their names, on one scale of colour; low is dark."""
     from matplotlib import pyplot
 
@@ -143,7 +143,7 @@ def heat_maps(tables: Mapping[str, pd.DataFrame], places: int = 4) -> Figure:
         axes.imshow(table, aspect="auto", vmin=min(lows), vmax=max(highs), cmap="Blues_r")
         for (y, x), value in np.ndenumerate(table):
             box = {"color": "w", "alpha": 0.7}
-            axes.text(x, y, f"{value:.{places}f}", ha="center", va="center", bbox=box)
+            axes.text(x, y, f"{value:.4f}", ha="center", va="center", bbox=box)
         axes.set(title=name, xlabel=table.columns.name, ylabel=table.index.name)
         axes.set_xticks(range(table.shape[1]), table.columns)
         axes.set_yticks(range(table.shape[0]), table.index)

@@ -22,14 +22,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ocrkit.alphabet import Alphabet
 from ocrkit.ctc import greedy_batch
 from ocrkit.data import Batch, Curriculum, Stream, bucketed, stream_batches
 from ocrkit.detect.lines import LineDetector
 from ocrkit.detect.network import LineNet, detector_loss
 from ocrkit.detect.pieces import Mixture, Pieces, PieceStream, own_sheets
 from ocrkit.errors import CheckpointError
-from ocrkit.image import Preprocessing
 from ocrkit.metrics import accuracy, cer, line_f1
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.synth.lines import LineGenerator
@@ -126,10 +124,9 @@ def _train(
     config = task.config
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    half = config.precision == "bfloat16" or (config.precision == "auto" and fast_bfloat16(device))
     run = _Run(task, device, start_from)
     if (folder / "state.pt").is_file():
-        run.restore(torch.load(folder / "state.pt", map_location=device, weights_only=True), folder)
+        run.restore(folder / "state.pt")
     # Workers draw ahead of `crops`; what a stopped run had not yet learned from is drawn again.
     batches = task.batches(run.crops)
 
@@ -139,7 +136,7 @@ def _train(
     losses: list[float] = []
     first_crop = run.crops
     while run.seconds < budget:
-        losses.append(run.step(next(batches), half, run.seconds / budget))
+        losses.append(run.step(next(batches), run.seconds / budget))
         now = time.monotonic()
         run.seconds = before + now - began
         bar.n = min(round(run.seconds), round(budget))
@@ -151,8 +148,7 @@ def _train(
             row |= {"loss": round(sum(losses) / len(losses), 4), "crops_per_s": round(rate, 1)}
             losses.clear()
             run.save(folder, row)
-            shown = ", ".join(f"{name} {row[name]:.4f}" for name in run.scored)
-            bar.set_postfix_str(f"held out: {shown}, {rate:.0f} crops/s")
+            bar.set_postfix(row)
             evaluated = time.monotonic()
     bar.close()
     return folder / "model.safetensors"
@@ -166,6 +162,8 @@ class _Run:
     ) -> None:
         self.task, self.device, self.start_from = task, device, start_from and str(start_from)
         self.config: Budget = task.config
+        precision = self.config.precision
+        self.half = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
         model: Any = task.model
         self.model = model.to(device, memory_format=torch.channels_last).train()
         self.average = deepcopy(self.model).eval().requires_grad_(False)
@@ -173,19 +171,21 @@ class _Run:
             self.model.parameters(), self.config.lr, weight_decay=self.config.weight_decay
         )
         self.steps, self.crops, self.seconds = 0, 0, 0.0
-        self.scored: list[str] = []
 
-    def step(self, batch: Any, half: bool, share: float) -> float:
+    def step(self, batch: Any, share: float) -> float:
         """One step of the optimizer, `share` (0..1) into the budget; returns the batch's loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.steps, share)
-        loss = self.task.loss(batch, self.device, half)
+        images = batch.images.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            output = self.model(images)
+        loss = self.task.loss(output, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.steps += 1
-        self.crops += self.task.crops(batch)
+        self.crops += len(images)
         self._average()
         return loss.item()
 
@@ -201,13 +201,13 @@ class _Run:
     def evaluate(self) -> dict[str, float]:
         """Counters, and scores of the averaged weights on held-out crops."""
         scores = self.task.scores(self.average, self.device)
-        self.scored = list(scores)
         return {
             "minutes": round(self.seconds / 60, 2),
             "steps": self.steps,
             "crops": self.crops,
             "lr": self.optimizer.param_groups[0]["lr"],
-        } | {name: round(score, 4) for name, score in scores.items()}
+            **{name: round(score, 4) for name, score in scores.items()},
+        }
 
     def save(self, folder: Path, row: dict[str, float]) -> None:
         with (folder / "log.csv").open("a", newline="") as file:
@@ -234,12 +234,13 @@ class _Run:
         torch.save(state, folder / "state.part")
         (folder / "state.part").replace(folder / "state.pt")
 
-    def restore(self, state: dict[str, Any], folder: Path) -> None:
+    def restore(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
         try:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:  # of another size, or another alphabet
             raise CheckpointError(
-                f"{folder / 'state.pt'} is of a model {state['config']}, but the settings ask for "
+                f"{path} is of a model {state['config']}, but the settings ask for "
                 f"{self.task.facts}; take other settings, the same weights to start from, or "
                 "another folder"
             ) from error
@@ -260,23 +261,19 @@ class _Reading:
     def __init__(self, model: CRNN, config: PretrainConfig) -> None:
         self.model, self.config = model, config
         self.facts = asdict(model.config) | {"classes": len(model.alphabet)}
+        self.batching = model.alphabet, model.preprocessing, config.columns
 
     @cached_property
     def held_out(self) -> list[Batch]:
-        return held_out_batches(self.config, self.model.alphabet, self.model.preprocessing)
+        """The same crops at every evaluation, from a seed that training never draws from."""
+        make = LineGenerator(self.config.seed + HELD_OUT, self.config.max_chars)
+        return list(bucketed(map(make, range(self.config.held_out)), *self.batching))
 
     def batches(self, start: int) -> Iterator[Batch]:
         make = Curriculum(self.config.seed, self.config.ramp, self.config.max_chars)
-        alphabet, preprocessing = self.model.alphabet, self.model.preprocessing
-        stream = Stream(make, alphabet, preprocessing, self.config.columns, start)
-        return stream_batches(stream, self.config.workers)
+        return stream_batches(Stream(make, *self.batching, start), self.config.workers)
 
-    def crops(self, batch: Batch) -> int:
-        return len(batch.texts)
-
-    def loss(self, batch: Batch, device: torch.device, half: bool) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits = self.model(batch.images.to(device, memory_format=torch.channels_last))
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         return ctc_loss(logits, batch)
 
     def scores(self, average: CRNN, device: torch.device) -> dict[str, float]:
@@ -308,17 +305,12 @@ class _Finding:
         return [make(i) for i in range(self.config.held_out)]
 
     def batches(self, start: int) -> Iterator[Pieces]:
-        seed, side, size = self.config.seed, self.config.side, self.config.batch
-        stream = PieceStream(self.make, seed, side, size, start)
-        return stream_batches(stream, self.config.workers)
+        config = self.config
+        stream = PieceStream(self.make, config.seed, config.side, config.batch, start)
+        return stream_batches(stream, config.workers)
 
-    def crops(self, batch: Pieces) -> int:
-        return len(batch.images)
-
-    def loss(self, batch: Pieces, device: torch.device, half: bool) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            answer = self.model(batch.images.to(device, memory_format=torch.channels_last))
-        return detector_loss(answer, batch.maps.to(device))
+    def loss(self, answer: Tensor, batch: Pieces) -> Tensor:
+        return detector_loss(answer, batch.maps.to(answer.device))
 
     def scores(self, average: LineNet, device: torch.device) -> dict[str, float]:
         """Precision, recall and F1 at IoU 0.5 over the lines of whole pages."""
@@ -336,12 +328,3 @@ def learning_rate(config: Budget, steps: int, share: float) -> float:
     """Linear warm-up over `config.warmup` steps, then half a cosine over the budget."""
     warm = min(1.0, (steps + 1) / config.warmup)
     return config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
-
-
-def held_out_batches(
-    config: PretrainConfig, alphabet: Alphabet, preprocessing: Preprocessing
-) -> list[Batch]:
-    """The same crops at every evaluation, from a seed that training never draws from."""
-    make = LineGenerator(config.seed + HELD_OUT, config.max_chars)
-    crops = (make(i) for i in range(config.held_out))
-    return list(bucketed(crops, alphabet, preprocessing, config.columns))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -17,27 +17,23 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(
-    items: Iterable[T], title: str, total: int | None = None, unit: str = "images"
-) -> Iterator[T]:
-    """The items, with images a second and the time left shown on the way.
+def progress(items: Collection[T], title: str, unit: str = "images") -> Iterator[T]:
+    """The items, with so many units a second and the time left shown on the way.
 
-    `total` is len(items) where it is not given. The bar is gone when the loop is; plain lines stay.
+    The bar is gone when the loop is; plain lines stay.
     """
-    if total is None:
-        total = len(items)  # type: ignore[arg-type]
     if sys.stderr.isatty():
-        return iter(tqdm(items, title, total, leave=False, unit=f" {unit}"))
+        return iter(tqdm(items, title, leave=False, unit=f" {unit}"))
     # Jupyter's server sets it for the kernels of open notebooks; papermill and nbconvert do not.
     if "JPY_SESSION_NAME" in os.environ:
         from tqdm.notebook import tqdm_notebook
 
-        return iter(tqdm_notebook(items, title, total, leave=False, unit=f" {unit}"))
-    return _plain(items, title, total, unit)
+        return iter(tqdm_notebook(items, title, leave=False, unit=f" {unit}"))
+    return _plain(items, title, unit)
 
 
-def _plain(items: Iterable[T], title: str, total: int, unit: str) -> Iterator[T]:
-    start, told = time.monotonic(), 0
+def _plain(items: Collection[T], title: str, unit: str) -> Iterator[T]:
+    start, told, total = time.monotonic(), 0, len(items)
     for done, item in enumerate(items, 1):
         yield item
         seconds = time.monotonic() - start

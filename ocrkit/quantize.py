@@ -10,9 +10,8 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,7 +73,7 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
 
 
 def to_openvino(
-    model: CRNN,
+    model: CRNN | LineNet,
     path: str | Path,
     int8: bool = False,
     calibration: Iterable[np.ndarray] | None = None,
@@ -85,64 +84,35 @@ def to_openvino(
     """Write the model as OpenVINO IR: `path`, an .xml, and a .bin beside it; weights in 16 bits.
 
     With `int8`, convolutions and linear layers get 8-bit weights and compute in INT8, their ranges
-    taken from `calibration`, strips (N, 1, 32, W) float32; if None, from synthetic lines. LSTMs
-    stay as they are, but for those named in `lstms`, 0 or 1: OpenVINO's INT8 LSTM reads nothing
-    right, though the same rounding does no harm where it is computed in floating point.
+    taken from `calibration`: strips (N, 1, 32, W) float32 or, for a detector, what `network_input`
+    makes of pages; if None, from synthetic ones. LSTMs stay as they are, but for those named in
+    `lstms`, 0 or 1: OpenVINO's INT8 LSTM reads nothing right, though the same rounding does no harm
+    where it is computed in floating point.
 
-    With `validation`, what costs most of its lines is set back to floating point, one after the
-    other, until the share that is read exactly has fallen by no more than `tolerance` of itself. It
-    does not guard against `lstms`: NNCF judges the model before its weights are 8 bits, and such an
-    LSTM OpenVINO still computes in floating point.
+    With `validation`, lines for a recogniser, what costs most of them is set back to floating
+    point, one after the other, until the share that is read exactly has fallen by no more than
+    `tolerance` of itself. It does not guard against `lstms`: NNCF judges the model before its
+    weights are 8 bits, and such an LSTM OpenVINO still computes in floating point.
 
     Raises ValueError if `path` is no .xml or there is nothing to calibrate with, and OcrkitError
     where NNCF fails to set layers back, as it may with `lstms`.
     """
     path = _prepared(path, ".xml")
-    if not int8:
-        return _write_ir(to_ir(model), model.facts(), path)
-    strips = _strips(model, calibration)
-    quantized = partial(
-        _quantized,
-        strips=strips,
-        lstms=lstms,
-        validation=validation,
-        tolerance=tolerance,
-        alphabet=model.alphabet,
-    )
-    return _write_ir(to_ir(model), model.facts(), path, quantized)
-
-
-def detector_to_openvino(
-    model: LineNet,
-    path: str | Path,
-    int8: bool = False,
-    calibration: Iterable[np.ndarray] | None = None,
-) -> Path:
-    """Write a detector as OpenVINO IR, as `to_openvino` does a recogniser.
-
-    The ranges of `int8` are taken from `calibration`, grey pages (H, W) uint8 whose letters are as
-    high as the detector expects; if None, from synthetic ones.
-    """
-    path = _prepared(path, ".xml")
-    ir = to_ir(model, height=-1)
-    if not int8:
-        return _write_ir(ir, model.facts(), path)
-    pages = list(synthetic_pages() if calibration is None else calibration)
-
-    def quantized(half: Any) -> Any:
-        with quiet(), needs("NNCF", "nncf"):
-            import nncf
-
-            data = nncf.Dataset([network_input(page) for page in pages])
-            return nncf.quantize(half, data, subset_size=len(pages))
-
-    return _write_ir(ir, model.facts(), path, quantized)
-
-
-def synthetic_pages(count: int = 40) -> Iterator[np.ndarray]:
-    """Synthetic pages (H, W) uint8 that neither training nor its evaluation draws."""
-    make = PageGenerator(seed=2_000_003)
-    return (make(i).scan for i in range(count))
+    inputs = _inputs(model, calibration) if int8 else []
+    ov = import_openvino()
+    ir = to_ir(model, height=-1 if isinstance(model, LineNet) else 32)
+    ir.set_rt_info(json.dumps(model.facts()), FACTS)
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        written = Path(folder) / "half.xml"
+        ov.save_model(ir, written)
+        if int8:
+            # Read again because only in the file the weights have 16 bits: what is not quantised
+            # of a model in 32 bits is stored in 32.
+            half = ov.Core().read_model(written)
+            written = Path(folder) / "int8.xml"
+            ov.save_model(_quantized(half, model, inputs, lstms, validation, tolerance), written)
+        written.with_suffix(".bin").replace(path.with_suffix(".bin"))
+        return written.replace(path)
 
 
 def random_reference(folder: str | Path, seed: int = 0) -> dict[str, Path]:
@@ -160,27 +130,6 @@ def random_reference(folder: str | Path, seed: int = 0) -> dict[str, Path]:
         "IR": to_openvino(model, Path(folder, "large.xml")),
         "INT8": to_openvino(model, Path(folder, "large-int8.xml"), True, strips),
     }
-
-
-def _write_ir(
-    ir: Any,
-    facts: Mapping[str, Any],
-    path: Path,
-    quantized: Callable[[Any], Any] | None = None,
-) -> Path:
-    ov = import_openvino()
-    ir.set_rt_info(json.dumps(facts), FACTS)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        written = Path(folder) / "half.xml"
-        ov.save_model(ir, written)
-        if quantized:
-            # Read again because only in the file the weights have 16 bits: what is not quantised
-            # of a model in 32 bits is stored in 32.
-            ir = quantized(ov.Core().read_model(written))
-            written = Path(folder) / "int8.xml"
-            ov.save_model(ir, written)
-        written.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        return written.replace(path)
 
 
 def to_neural_compressor(
@@ -204,7 +153,7 @@ def to_neural_compressor(
     where Neural Compressor cannot be used, as in a process that has imported IPEX.
     """
     path = _prepared(path, ".pt2")
-    strips = _strips(model, calibration)
+    strips = _inputs(model, calibration)
     if "intel_extension_for_pytorch" in sys.modules:
         raise MissingPartError(
             "Neural Compressor's PT2E path is closed where Intel Extension for PyTorch has been "
@@ -221,8 +170,7 @@ def to_neural_compressor(
         def run(images: np.ndarray) -> np.ndarray:
             return graph(torch.from_numpy(images)).numpy()
 
-        right = _right(run, validation or (), model.alphabet)
-        trials.append(sum(right) / len(right))
+        trials.append(float(np.mean(_right(run, validation or (), model.alphabet))))
         return trials[-1]
 
     partial = path.with_suffix(".part.pt2")
@@ -287,11 +235,17 @@ def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator
     return (fit(make(i).image, preprocessing)[None] for i in range(count))
 
 
-def _strips(model: CRNN, calibration: Iterable[np.ndarray] | None) -> list[np.ndarray]:
-    strips = list(synthetic_strips(model.preprocessing) if calibration is None else calibration)
-    if not strips:
-        raise ValueError("INT8 needs strips to calibrate with; none were given")
-    return strips
+def _inputs(model: CRNN | LineNet, calibration: Iterable[np.ndarray] | None) -> list[np.ndarray]:
+    """What INT8 is calibrated with: `calibration`, or if None 300 strips or 40 pages."""
+    if calibration is None and isinstance(model, CRNN):
+        calibration = synthetic_strips(model.preprocessing)
+    elif calibration is None:
+        make = PageGenerator(seed=2_000_003)  # of which neither training nor evaluation draws
+        calibration = (network_input(make(i).scan) for i in range(40))
+    inputs = list(calibration)
+    if not inputs:
+        raise ValueError("INT8 needs something to calibrate with; none were given")
+    return inputs
 
 
 def _right(run: Backend, lines: Iterable[Labelled], alphabet: Alphabet) -> list[float]:
@@ -301,29 +255,29 @@ def _right(run: Backend, lines: Iterable[Labelled], alphabet: Alphabet) -> list[
 
 def _quantized(
     ir: Any,
-    strips: list[np.ndarray],
+    model: CRNN | LineNet,
+    inputs: list[np.ndarray],
     lstms: Collection[int],
     validation: Sequence[Labelled] | None,
     tolerance: float,
-    alphabet: Alphabet,
 ) -> Any:
     layers = [op for op in ir.get_ordered_ops() if op.get_type_name() == "LSTMSequence"]
     kept = [op.get_friendly_name() for i, op in enumerate(layers) if i not in lstms]
-
-    def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
-        right = _right(lambda images: compiled(images)[0], lines, alphabet)
-        return sum(right) / len(right), right
-
     with quiet():
         with needs("NNCF", "nncf"):
             import nncf
-        options = {"subset_size": len(strips), "ignored_scope": nncf.IgnoredScope(names=kept)}
-        if validation is None:
-            return nncf.quantize(ir, nncf.Dataset(strips), **options)
+        options = {"subset_size": len(inputs), "ignored_scope": nncf.IgnoredScope(names=kept)}
+        if validation is None or isinstance(model, LineNet):
+            return nncf.quantize(ir, nncf.Dataset(inputs), **options)
+
+        def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
+            right = _right(lambda images: compiled(images)[0], lines, model.alphabet)
+            return float(np.mean(right)), right
+
         try:
             return nncf.quantize_with_accuracy_control(
                 ir,
-                nncf.Dataset(strips),
+                nncf.Dataset(inputs),
                 nncf.Dataset(validation, lambda line: line[0]),
                 judge,
                 max_drop=tolerance,

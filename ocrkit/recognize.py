@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -16,7 +17,7 @@ from ocrkit.backends import FILES, Backend, load_backend, load_file
 from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
 from ocrkit.image import Preprocessing, closer, fit, fitted_width, tighten
 from ocrkit.language import shipped
-from ocrkit.model import CRNN, weights_path
+from ocrkit.model import CRNN, fastest_weights, weights_path
 
 # Where the network sees less than this, a language model would make up words that are not there.
 TOO_UNSURE = 0.5
@@ -73,18 +74,22 @@ class Recognizer:
     @classmethod
     def load(
         cls,
-        name_or_path: str | Path = "ocrkit-fast",
+        name_or_path: str | Path | None = None,
         backend: str | None = None,
         precision: str = "float32",
         decoder: str = "language",
     ) -> Recognizer:
         """A recogniser from a checkpoint: a path, or the name of weights the kit comes with.
 
+        Without either, "ocrkit-fast-int8" where OpenVINO is installed and no other backend is asked
+        for, as it errs no more and is faster; else "ocrkit-fast".
         backend: as `load_backend` has them for a checkpoint, where None takes "pytorch", and as
         `load_file` has them for a model that `quantize` wrote.
 
         Raises CheckpointError for a checkpoint that is not there or does not fit.
         """
+        if name_or_path is None:
+            name_or_path = "ocrkit-fast" if backend else fastest_weights("ocrkit-fast")
         path = weights_path(name_or_path)
         if path.suffix in FILES:
             run, alphabet, preprocessing = load_file(path, backend, precision)
@@ -107,10 +112,14 @@ class Recognizer:
         if progress and len(readable) < len(crops):
             progress(len(crops) - len(readable))
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
-        for index, logits in self._looks(tight):
-            readings[index] = _reading(self._decode(logits), len(logits))
-            if progress:
-                progress(1)
+        coming: dict[int, Future[Reading]] = {}
+        with ThreadPoolExecutor(1) as pool:  # decodes while the network looks at the next batch
+            for index, logits in self._looks(tight):
+                coming[index] = pool.submit(self._read, logits)
+                if progress:
+                    progress(1)
+        for index, reading in coming.items():
+            readings[index] = reading.result()
         return readings
 
     def _looks(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
@@ -143,6 +152,9 @@ class Recognizer:
         for _, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.batch_size):
                 yield indices[start : start + self.batch_size]
+
+    def _read(self, logits: np.ndarray) -> Reading:
+        return _reading(self._decode(logits), len(logits))
 
     def _decode(self, logits: np.ndarray) -> Decoded:
         if self.decoder == "beam":

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +60,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.precision not in (*PRECISIONS, "auto"):
-            choices = ", ".join((*PRECISIONS, "auto"))
-            raise ValueError(f"precision is {self.precision!r}; choose one of {choices}")
+            choices = ", ".join(PRECISIONS)
+            raise ValueError(f"precision is {self.precision!r}; choose one of {choices}, auto")
         if min(self.epochs, self.batch_size, self.lr) <= 0:
             raise ValueError("epochs, batch_size and lr must be above 0")
 
@@ -118,18 +118,19 @@ def fit(
     lines = _lines(model, train)
     held_out = load_crops(validation)
     rng = np.random.default_rng(config.seed)
-    trainer = _Trainer(model, config, config.epochs * len(_groups(lines, config, rng)))
+    deal = partial(_groups, lines, config, model.preprocessing.bucket, rng)
+    trainer = _Trainer(model, config, config.epochs * len(deal()))
     images = range(config.epochs * len(lines))
     seen = iter(shown(images, "training") if progress else images)
     rows: list[dict[str, float]] = []
     start = time.monotonic()
     for epoch in range(1, config.epochs + 1):
-        groups = _groups(lines, config, rng)
+        groups = deal()
         began, losses = time.monotonic(), []
         for i in rng.permutation(len(groups)):
             losses.append(trainer.step(groups[i]) * len(groups[i]))
-            for _ in islice(seen, len(groups[i])):
-                pass
+            for _ in groups[i]:
+                next(seen)
         seconds = time.monotonic() - began
         if trainer.network is not model:  # IPEX trains a copy
             model.load_state_dict(trainer.network.state_dict())
@@ -173,7 +174,8 @@ def training_run(
     Raises what `fit` raises.
     """
     model = deepcopy(model)
-    groups = _groups(_lines(model, train), config, np.random.default_rng(config.seed))
+    rng, bucket = np.random.default_rng(config.seed), model.preprocessing.bucket
+    groups = _groups(_lines(model, train), config, bucket, rng)
     chosen = [groups[(2 * i + 1) * len(groups) // (2 * batches)] for i in range(batches)]
     trainer = _Trainer(model, config, 1_000)
 
@@ -187,11 +189,15 @@ def training_run(
 
 @dataclass(frozen=True)
 class _Line:
-    """A fitted strip (1, H, padded width), the width of what is not padding, and the label."""
+    """A fitted strip (1, H, W) without padding, its label, and how wide it is to be drawn."""
 
     strip: np.ndarray
-    content: int
     text: str
+    stretch: float = 1.0
+
+    def padded(self, bucket: int) -> int:
+        """Its width when stretched, as a multiple of `bucket`."""
+        return math.ceil(self.stretch * self.strip.shape[2] / bucket) * bucket
 
 
 def _lines(model: CRNN, samples: Sequence[Sample]) -> list[_Line]:
@@ -208,29 +214,34 @@ def _lines(model: CRNN, samples: Sequence[Sample]) -> list[_Line]:
         crop = tighten(crop) if model.preprocessing.trim else crop
         content = fitted_width(crop, prep)[0]
         if steps_needed(label) <= -(-content // 4):  # the time steps of so many columns, at least
-            lines.append(_Line(fit_crop(crop, prep), content, sample.text))
+            lines.append(_Line(fit_crop(crop, prep)[:, :, :content], sample.text))
     if not lines:
         raise OcrkitError("all images are too narrow for their labels; are path and text mixed up?")
     return lines
 
 
-def _groups(lines: list[_Line], config: TrainConfig, rng: np.random.Generator) -> list[list[_Line]]:
-    """The lines dealt into batches of about equal size, anew at each call."""
+def _groups(
+    lines: list[_Line], config: TrainConfig, bucket: int, rng: np.random.Generator
+) -> list[list[_Line]]:
+    """The lines, stretched and dealt into batches of about equal size anew at each call."""
     order = [lines[i] for i in rng.permutation(len(lines))]
+    if config.augment:
+        # Stretched only in its batch, the widest line would have all others padded by a fifth.
+        stretch = np.exp(config.augment * rng.uniform(-0.15, 0.15, len(lines))).tolist()
+        order = [replace(line, stretch=s) for line, s in zip(order, stretch, strict=True)]
     if config.bucketed:
-        order.sort(key=lambda line: line.strip.shape[2])
+        order.sort(key=lambda line: line.padded(bucket))
     cuts = np.linspace(0, len(order), -(-len(order) // config.batch_size) + 1).round().astype(int)
     return [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
 
 
 def _varied(line: _Line, amount: float, paper: float, rng: np.random.Generator) -> np.ndarray:
-    """A strip (1, H, W) of the line, W its content's, as if set and printed a little otherwise."""
+    """The line's strip (1, H, W), stretched, as if set and printed a little otherwise."""
 
     def between(low: float, high: float) -> float:
         return amount * float(rng.uniform(low, high))
 
-    ink: degrade.Ink = line.strip[0, :, : line.content] - np.float32(paper)
-    ink = degrade.stretch(ink, math.exp(between(-0.15, 0.15)))
+    ink = degrade.stretch(line.strip[0] - np.float32(paper), line.stretch)
     ink = degrade.shear(ink, slant=between(-0.2, 0.2), slope=between(-0.02, 0.02))
     ink = degrade.thicken(ink, between(-0.5, 0.5)) * np.float32(1 - between(0, 0.3))
     grains = rng.standard_normal(ink.shape, dtype=np.float32)
@@ -263,23 +274,21 @@ class _Trainer:
         """Learn from a batch, padded to its widest; returns its loss."""
         paper, amount = self.model.preprocessing.paper, self.config.augment
         strips = [line.strip for line in group]
-        content = [line.content for line in group]
         if amount:
             strips = [_varied(line, amount, paper, self.rng) for line in group]
-            content = [strip.shape[2] for strip in strips]
+        content = torch.tensor([strip.shape[2] for strip in strips])
         bucket = self.model.preprocessing.bucket
-        width = -(-max(strip.shape[2] for strip in strips) // bucket) * bucket
-        padded = [
-            np.pad(strip, ((0, 0), (0, 0), (0, width - strip.shape[2])), constant_values=paper)
-            for strip in strips
-        ]
-        batch = collate(padded, [line.text for line in group], self.model.alphabet)
+        width = -(-int(content.max()) // bucket) * bucket
+        padded = np.full((len(group), *strips[0].shape[:2], width), paper, np.float32)
+        for row, strip in zip(padded, strips, strict=True):
+            row[:, :, : strip.shape[2]] = strip
+        batch = collate(list(padded), [line.text for line in group], self.model.alphabet)
         images = batch.images.to(memory_format=self.layout)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             logits = self.network(images)
         # What lies beyond the content is padding, which a recogniser does not read either.
-        loss = ctc_loss(logits, batch, -(-len(logits) * torch.tensor(content) // width))
+        loss = ctc_loss(logits, batch, -(-len(logits) * content // width))
         self.optimizer.zero_grad(set_to_none=True)
         with warnings.catch_warnings():
             # IPEX's LSTM does not register its gradient as torch would have it; it is right.

@@ -66,19 +66,17 @@ def grid(
 
     loud = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        study = optuna.create_study(
-            storage=f"sqlite:///{folder / 'tuning.db'}",
-            sampler=optuna.samplers.GridSampler(space, seed=config.seed),
-            study_name=name,
-            load_if_exists=True,
-        )
-        _revive(study)
-        left = range(prod(map(len, space.values())) - len(_done(study)))
-        for _ in progress(left, "trials", unit="trials"):
-            study.optimize(objective, n_trials=1)
-    finally:
-        optuna.logging.set_verbosity(loud)
+    study = optuna.create_study(
+        storage=f"sqlite:///{folder / 'tuning.db'}",
+        sampler=optuna.samplers.GridSampler(space, seed=config.seed),
+        study_name=name,
+        load_if_exists=True,
+    )
+    _revive(study)
+    left = range(prod(map(len, space.values())) - len(_done(study)))
+    for _ in progress(left, "trials", unit="trials"):
+        study.optimize(objective, n_trials=1)
+    optuna.logging.set_verbosity(loud)
     rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in _done(study)]
     return pd.DataFrame(rows).sort_values("cer", ignore_index=True), best
 
@@ -104,11 +102,9 @@ def _revive(study: Any) -> None:
     """Queue again the trials that were stopped: Optuna's grid sampler takes them for finished."""
     import optuna
 
-    ids = {trial.system_attrs["grid_id"] for trial in _done(study)}
-    for trial in study.get_trials():
-        if trial.state.name == "FAIL" and trial.system_attrs["grid_id"] not in ids:
-            again = optuna.trial.create_trial(
-                state=optuna.trial.TrialState.WAITING, system_attrs=trial.system_attrs
-            )
-            study.add_trial(again)
-            ids.add(trial.system_attrs["grid_id"])
+    waiting, trials = optuna.trial.TrialState.WAITING, study.get_trials()
+    stopped = {t.system_attrs["grid_id"]: t for t in trials if t.state.name == "FAIL"}
+    others = {t.system_attrs["grid_id"] for t in trials if t.state.name in ("COMPLETE", "WAITING")}
+    for grid_id in stopped.keys() - others:
+        system_attrs = stopped[grid_id].system_attrs
+        study.add_trial(optuna.trial.create_trial(state=waiting, system_attrs=system_attrs))

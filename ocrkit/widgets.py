@@ -20,7 +20,7 @@ from ocrkit.document import Document, Line, Page
 from ocrkit.errors import OcrkitError
 from ocrkit.export import FORMATS
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
-from ocrkit.model import models_below
+from ocrkit.model import fastest_weights, models_below
 from ocrkit.pipeline import read_document
 from ocrkit.plot import overlay
 from ocrkit.recognize import Recognizer
@@ -58,10 +58,11 @@ class PageView(ipywidgets.HBox):
         drawn = overlay(array, self._page, longest=1100)
         drawn = drawn.crop((0, 0, drawn.width // 2, drawn.height))  # without the text beside it
         self.picture.value = _img(drawn, f"{name}, {len(self._page.lines)} lines marked", "JPEG")
-        old, boxes = self.page.children[1:], map(self._box, self._page.lines)
-        self.page.children = (self.picture, *boxes)
-        for part in (part for box in old for part in (box.layout, box.style, box)):
-            part.close()
+        old = self.page.children[1:]
+        self.page.children = (self.picture, *map(self._box, self._page.lines))
+        for box in old:
+            for part in (box.layout, box.style, box):
+                part.close()
         self.lines.options = [
             (f"{line.confidence:\N{FIGURE SPACE}>4.0%}  {line.text}", i)
             for i, line in enumerate(self._page.lines)
@@ -104,7 +105,7 @@ class PageView(ipywidgets.HBox):
 class Reader(ipywidgets.VBox):
     """Choose a document of `folder`, or upload one, read it, look at it, and download the result.
 
-    Recognisers are "ocrkit-fast" and whatever others lie under `output`. Uploads are kept in a
+    Recognisers are the kit's own and whatever others lie under `output`. Uploads are kept in a
     temporary folder until the kernel ends; Jupyter passes on files of up to 10 MB, larger ones
     belong into `folder`. Raises ImageError if `folder` is not there.
     """
@@ -112,7 +113,8 @@ class Reader(ipywidgets.VBox):
     def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
-        weights = models_below(output)
+        own = dict.fromkeys((fastest_weights("ocrkit-fast"), "ocrkit-fast"))
+        made = [(str(path.relative_to(output)), path) for path in models_below(output)]
         self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
         self.upload = ipywidgets.FileUpload(
             description="Upload an image",
@@ -121,10 +123,7 @@ class Reader(ipywidgets.VBox):
             layout={"width": "auto"},
         )
         self.detector = _dropdown("Detector", DETECTORS)
-        self.recognizer = _dropdown(
-            "Recogniser",
-            [("ocrkit-fast", "ocrkit-fast"), *((str(p.relative_to(output)), p) for p in weights)],
-        )
+        self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *made])
         self.number = _dropdown("Page", [1])
         self.button = ipywidgets.Button(description="Read", icon="eye", button_style="primary")
         self.status, self.links, self.view = ipywidgets.HTML(), ipywidgets.HTML(), PageView()

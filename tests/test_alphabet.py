@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrkit.alphabet import DEFAULT_CHARACTERS, Alphabet
-from ocrkit.errors import OcrkitError
 
 ALPHABET = Alphabet()
 
@@ -64,12 +63,6 @@ def test_missing_characters_are_distinct_and_in_order_of_appearance() -> None:
     assert ALPHABET.missing("ωaαωbα") == "ωα"
 
 
-@pytest.mark.parametrize("number", [0, -1, 4])
-def test_a_class_that_is_no_character_is_not_decoded(number: int) -> None:
-    with pytest.raises(ValueError, match=f"from 1 to 3, not {number}"):
-        Alphabet("abc").decode([1, number])
-
-
 def test_characters_that_occur_twice_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="more than once in the alphabet: b U\\+0020$"):
         Alphabet("ab bc d")
@@ -78,25 +71,6 @@ def test_characters_that_occur_twice_are_refused_by_name() -> None:
 def test_an_alphabet_without_characters_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Alphabet("")
-
-
-@pytest.mark.parametrize(
-    "content", [b"ab \xc3\xa9", b"a\nb\n \n\xc3\xa9\n", b"\xef\xbb\xbfab\r\n \xc3\xa9\r\n"]
-)
-def test_a_file_gives_its_characters_without_line_ends_or_byte_order_mark(
-    tmp_path, content
-) -> None:
-    (tmp_path / "characters.txt").write_bytes(content)
-    assert Alphabet.from_file(tmp_path / "characters.txt") == Alphabet("ab é")
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
-def test_an_alphabet_file_that_cannot_be_read_is_named(tmp_path, content) -> None:
-    path = tmp_path / "characters.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(OcrkitError, match="characters.txt: cannot be read as a UTF-8 text file"):
-        Alphabet.from_file(path)
 
 
 def test_an_alphabet_travels_between_processes() -> None:

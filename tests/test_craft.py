@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -30,8 +31,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_weights_of_the_right_shape_load_and_find_polygons(weights: Path) -> None:
-    detector = load_detector("craft", folder=weights, verify=False)
+def publish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the file in a folder for the published one."""
+    md5 = hashlib.md5((folder / NAME).read_bytes()).hexdigest()
+    monkeypatch.setitem(config.detection_models["craft"], "md5sum", md5)
+
+
+def test_weights_of_the_right_shape_load_and_find_polygons(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(weights, monkeypatch)
+    detector = load_detector("craft", folder=weights)
     page = np.random.default_rng(0).integers(0, 256, (70, 110)).astype(np.uint8)
     polygons = detector(page)
     assert polygons
@@ -91,13 +101,15 @@ def test_a_file_with_another_checksum_is_refused(weights: Path) -> None:
     assert MD5 in str(error.value)
 
 
-def test_a_file_of_something_else_is_refused_and_not_run(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match="does not hold CRAFT's weights"):
-        load_detector("craft", folder=tmp_path, verify=False)
-    torch.save({"module.basenet.slice1.0.weight": torch.zeros(1)}, tmp_path / NAME)
-    with pytest.raises(CheckpointError, match="does not hold CRAFT's weights"):
-        load_detector("craft", folder=tmp_path, verify=False)
+def test_a_file_of_something_else_is_refused_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"module.basenet.slice1.0.weight": torch.zeros(1)}, tmp_path / "other")
+    for content in (b"not a checkpoint", (tmp_path / "other").read_bytes()):
+        (tmp_path / NAME).write_bytes(content)
+        publish(tmp_path, monkeypatch)
+        with pytest.raises(CheckpointError, match="does not hold CRAFT's weights"):
+            load_detector("craft", folder=tmp_path)
 
 
 def test_without_easyocr_the_command_that_installs_it_is_named(

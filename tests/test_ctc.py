@@ -151,8 +151,3 @@ def test_log_softmax_gives_log_probabilities_however_large_the_logits() -> None:
 def test_an_alphabet_of_another_size_than_the_outputs_is_refused(decode) -> None:
     with pytest.raises(ValueError, match=r"outputs have 3 classes.*has 2"):
         decode(SPELT, A)
-
-
-def test_a_beam_without_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        beam(SPELT, AB, width=0)

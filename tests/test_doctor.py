@@ -161,14 +161,8 @@ def test_whatever_is_not_whole_is_broken(own, name, content):
 def test_a_network_without_its_weights_is_broken(own):
     (own / "ocrkit-fast-int8.bin").unlink()
     (row,) = (row for row in module.weights_rows(own) if not row.ok)
-    assert row.found == "ocrkit-fast-int8.bin is missing"
+    assert row.found == "ocrkit-fast-int8.bin: No such file or directory"
     assert "git checkout" in row.remedy
-
-
-def test_text_in_place_of_weights_is_broken(tmp_path):
-    (tmp_path / "ocrkit-fast.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0[]")
-    (row,) = module.weights_rows(tmp_path)
-    assert row.state == "broken"
 
 
 def test_no_weights_at_all_is_broken(tmp_path):
@@ -212,17 +206,13 @@ def test_no_widgets_at_all_is_optional(versions):
     assert "pip install ipywidgets jupyterlab_widgets jupyterlab" in row.remedy
 
 
-def test_the_notebook_table_has_a_row_each_and_escapes_what_was_found():
+def test_a_report_has_a_row_each_and_its_table_escapes_what_was_found():
     rows = (module.Row("CPU", "<b>fast</b>"), module.Row("g++", "not found", "broken", "get one"))
     page = module.Report(rows)._repr_html_()
     assert page.count("<tr>") == 3
+    assert len(str(module.Report(rows)).splitlines()) == 2
     assert "&lt;b&gt;fast&lt;/b&gt;" in page
     assert "get one" in page
-
-
-def test_the_text_has_a_line_for_each_row():
-    report = ocrkit.doctor()
-    assert len(str(report).splitlines()) == len(report.rows)
 
 
 def test_looking_loads_nothing_heavy():

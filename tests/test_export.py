@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ocrkit.document import Box, Document, Line, Page, Word
@@ -14,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def line(text: str, x: float, y: float) -> Line:
-    width = 10.0 * len(text)
+    x, y, width = float(x), float(y), 10.0 * len(text)
     words = []
     for word in text.split():
         start = x + 10.0 * text.index(word)
@@ -54,6 +55,12 @@ def test_json_reads_back_to_the_same_document(tmp_path: Path) -> None:
     back = Document.from_dict(json.loads(path.read_text("utf-8")))
     assert back == DOCUMENT
     assert back.pages[0].seconds == DOCUMENT.pages[0].seconds
+
+
+def test_numbers_of_numpy_are_written_too(tmp_path: Path) -> None:
+    lines = (Line(((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)), "a", np.float32(0.5)),)  # type: ignore[arg-type]
+    path = Document("a.png", (Page(9, 9, lines),)).save(tmp_path / "a.json")
+    assert json.loads(path.read_text())["pages"][0]["lines"][0]["confidence"] == 0.5
 
 
 def test_folders_are_made_and_suffixes_may_be_capital(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_lines_that_nearly_touch_have_cores_apart() -> None:
 @settings(max_examples=60, deadline=None)
 def test_lines_come_back_from_their_maps(rows: list[tuple[int, int, int, int]]) -> None:
     lines = [box(x, 40 * row, x + width, 40 * row + tall) for x, row, width, tall in rows]
-    found = decode(encode(lines, (420, 520)), margin=0)
+    found = decode(encode(lines, (420, 520)))
     assert len(found) == len(lines)
     for line in lines:
         nearest = min(found, key=lambda other, line=line: abs(other - line).max())
@@ -78,7 +78,7 @@ def test_lines_come_back_from_their_maps(rows: list[tuple[int, int, int, int]]) 
 def test_a_tilted_line_comes_back_tilted(slope: float) -> None:
     line = box(60, 200, 500, 224)
     line[:, 1] += slope * (line[:, 0] - 280)
-    (found,) = decode(encode([line], (420, 560)), margin=0)
+    (found,) = decode(encode([line], (420, 560)))
     assert found.shape == (4, 2)
     assert abs(found - line).max() <= STRIDE
     assert (found[1] - found[0])[1] / (found[1] - found[0])[0] == pytest.approx(slope, abs=0.005)
@@ -86,7 +86,7 @@ def test_a_tilted_line_comes_back_tilted(slope: float) -> None:
 
 @pytest.mark.parametrize(("amplitude", "points"), [(2.0, 4), (12.0, 16)])
 def test_only_a_line_that_bends_has_more_than_four_corners(amplitude: float, points: int) -> None:
-    (found,) = decode(encode([bent(amplitude)], (200, 640)), margin=0)
+    (found,) = decode(encode([bent(amplitude)], (200, 640)))
     assert len(found) == points
     assert line_f1([[bent(amplitude)]], [[found]], iou=0.85)[2] == 1
 
@@ -94,15 +94,16 @@ def test_only_a_line_that_bends_has_more_than_four_corners(amplitude: float, poi
 def test_the_margin_is_in_heights_of_the_line() -> None:
     line = box(100, 40, 300, 60)
     maps = encode([line], (100, 400))
-    (bare,), (wide,) = decode(maps, margin=0), decode(maps, margin=0.25)
+    (bare,), (wide,) = decode(maps), decode(maps, margin=0.25)
     assert abs(np.abs(wide - bare) - (5 * ASIDE, 5)).max() < 1e-3
 
 
 def test_cores_that_are_unsure_are_left_out() -> None:
     maps = encode([box(20, 20, 200, 40), box(20, 60, 200, 80)], (100, 240))
-    maps[0, :12] *= 0.55
-    assert len(decode(maps, threshold=0.5, sure=0.6)) == 1
-    assert len(decode(maps, threshold=0.5, sure=0.5)) == 2
+    maps[0, :12] *= 0.6
+    assert len(decode(maps)) == 2
+    maps[0, :12] *= 0.8
+    assert len(decode(maps)) == 1
     assert decode(np.zeros((3, 20, 20), np.float32)) == []
 
 
@@ -117,7 +118,7 @@ def test_a_line_whose_core_is_broken_is_one_line() -> None:
     line = box(20, 40, 500, 60)
     maps = encode([line], (100, 560))
     maps[:, :, 50:52] = 0  # where a letter is faint
-    (found,) = decode(maps, margin=0)
+    (found,) = decode(maps)
     assert abs(found - line).max() <= STRIDE
 
 
@@ -131,7 +132,7 @@ def test_a_line_whose_core_is_broken_is_one_line() -> None:
     ],
 )
 def test_lines_beside_one_another_stay_two(other: np.ndarray) -> None:
-    assert len(decode(encode([box(20, 40, 200, 60), other], (120, 560)), margin=0)) == 2
+    assert len(decode(encode([box(20, 40, 200, 60), other], (120, 560)))) == 2
 
 
 def test_pieces_join_along_a_sloping_line_and_across_several_breaks() -> None:
@@ -140,6 +141,6 @@ def test_pieces_join_along_a_sloping_line_and_across_several_breaks() -> None:
     maps = encode([line, box(60, 400, 700, 424)], (480, 760))
     for column in (40, 90, 141):
         maps[:, :, column : column + 2] = 0
-    found = decode(maps, margin=0)
+    found = decode(maps)
     assert len(found) == 2
     assert min(abs(other - line).max() for other in found) <= STRIDE

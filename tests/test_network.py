@@ -23,7 +23,7 @@ from ocrkit.image import page_ink
 from ocrkit.metrics import line_f1
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.pretrain import DetectorPretrainConfig, pretrain_detector
-from ocrkit.quantize import detector_to_openvino
+from ocrkit.quantize import to_openvino
 from ocrkit.synth.fonts import Font
 from ocrkit.synth.pages import PageGenerator, Sheet
 
@@ -105,7 +105,7 @@ def test_a_recogniser_is_no_detector_nor_the_other_way_round(tmp_path: Path) -> 
     reader = CRNN(ModelConfig(0.125, 8, "all")).save(tmp_path / "crnn.safetensors")
     with pytest.raises(CheckpointError, match="'ocrkit-detector-1'"):
         LineNet.load(reader)
-    with pytest.raises(CheckpointError, match="is not a detector"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of a detector"):
         detector_backend("ocrkit-fast-int8")
     with pytest.raises(CheckpointError, match="no weights are called 'nobody'"):
         load_detector("lines", name_or_path="nobody")
@@ -245,7 +245,7 @@ def test_int8_finds_what_floating_point_finds(sheets: list[Sheet]) -> None:
 
 
 def test_openvino_and_pytorch_say_the_same(tmp_path: Path, sheets: list[Sheet]) -> None:
-    written = detector_to_openvino(LineNet.load(), tmp_path / "detector.xml")
+    written = to_openvino(LineNet.load(), tmp_path / "detector.xml")
     page = network_input(sheets[0].scan)
     ours, theirs = (detector_backend(path)(page) for path in ("ocrkit-detector", written))
     assert np.abs(ours - theirs).max() < 0.05 * np.abs(ours).max()

@@ -93,11 +93,11 @@ def test_a_network_is_drawn_layer_by_layer() -> None:
 def test_heat_maps_share_their_scale_and_name_their_cells() -> None:
     columns, index = pd.Index([1e-3, 3e-3], name="rate"), pd.Index([20, 80], name="batch")
     tables = {n: pd.DataFrame([[n, 2.0], [3.0, 4.0]], index, columns) for n in (0.5, 9.0)}
-    figure = plot.heat_maps({f"{n:g} epochs": table for n, table in tables.items()}, places=1)
+    figure = plot.heat_maps({f"{n:g} epochs": table for n, table in tables.items()})
     assert {axes.images[0].get_clim() for axes in figure.axes} == {(0.5, 9.0)}
     left = figure.axes[0]
     assert left.get_title() == "0.5 epochs"
-    assert [text.get_text() for text in left.texts] == ["0.5", "2.0", "3.0", "4.0"]
+    assert [text.get_text() for text in left.texts] == ["0.5000", "2.0000", "3.0000", "4.0000"]
     assert (left.get_xlabel(), left.get_ylabel()) == ("rate", "batch")
     assert [label.get_text() for label in left.get_yticklabels()] == ["20", "80"]
 

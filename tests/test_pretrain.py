@@ -19,7 +19,6 @@ from ocrkit.metrics import cer
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.pretrain import (
     PretrainConfig,
-    held_out_batches,
     learning_rate,
     pretrain,
 )
@@ -150,7 +149,8 @@ def test_a_step_lowers_the_loss_of_its_own_batch(half):
     run = run_of(replace(TINY, warmup=1, lr=0.01))
     images = torch.rand(4, 1, 32, 32)
     batch = Batch(images, torch.tensor([1, 2] * 4), torch.tensor([2] * 4), ("ab",) * 4)
-    losses = [run.step(batch, half, 0.0) for _ in range(8)]
+    run.half = half
+    losses = [run.step(batch, 0.0) for _ in range(8)]
     assert losses[-1] < losses[0]
     assert (run.steps, run.crops) == (8, 32)
 
@@ -248,11 +248,11 @@ def test_a_new_run_begins_with_the_weights_it_is_given(tmp_path):
 
 @quick
 def test_held_out_lines_are_the_same_each_time_and_none_of_training_s():
-    alphabet, prep = Alphabet(), CRNN(TINY.model).preprocessing
-    first, again = (held_out_batches(TINY, alphabet, prep) for _ in range(2))
+    model = CRNN(TINY.model)
+    first, again = (module._Reading(model, TINY).held_out for _ in range(2))
     assert sum(len(batch.texts) for batch in first) > TINY.held_out // 2
     assert all(torch.equal(a.images, b.images) for a, b in zip(first, again, strict=True))
-    other = held_out_batches(replace(TINY, seed=1), alphabet, prep)
+    other = module._Reading(model, replace(TINY, seed=1)).held_out
     assert [batch.texts for batch in first] != [batch.texts for batch in other]
     make = module.Curriculum(TINY.seed, 0, TINY.max_chars)
     trained = {make(i).text for i in range(TINY.held_out) if len(make(i).text) > 4}

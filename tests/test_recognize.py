@@ -324,6 +324,20 @@ def test_a_recogniser_is_loaded_from_a_checkpoint_alone(memorised, reader, tmp_p
     assert Recognizer.load(path, decoder="beam").decoder == "beam"
 
 
+def test_unless_told_otherwise_it_reads_in_int8_where_openvino_is_installed(monkeypatch):
+    monkeypatch.setattr("ocrkit.recognize.load_file", lambda path, *_: (path.name, LETTERS, None))
+    assert Recognizer.load().backend == "ocrkit-fast-int8.xml"
+    assert callable(Recognizer.load(backend="pytorch").backend)
+    monkeypatch.setattr("ocrkit.model.find_spec", lambda name: None)
+    assert callable(Recognizer.load().backend)
+
+
+def test_what_fails_while_a_line_is_decoded_is_raised(monkeypatch):
+    monkeypatch.setattr("ocrkit.recognize.greedy_batch", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Recognizer(says({0: "a"}), LETTERS)([crop()])
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere.safetensors not found"):
         Recognizer.load(tmp_path / "nowhere.safetensors")

@@ -21,8 +21,8 @@ def grey(path: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("samples") / "new"
-    paths = write_samples(folder)
-    assert sorted(path.name for path in paths) == NAMES
+    write_samples(folder)
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".txt") == NAMES
     return folder
 
 
@@ -36,12 +36,10 @@ def test_samples_in_the_repository_are_those_the_kit_makes(name: str, made: Path
     assert np.abs(ours - theirs).mean() < 0.5
 
 
-def test_same_seed_gives_the_same_pixels_and_another_seed_others() -> None:
+def test_a_sample_is_the_same_pixels_every_time() -> None:
     first, text = render_sample("receipt.png")
-    again, _ = render_sample("receipt.png")
-    other, same_text = render_sample("receipt.png", seed=1)
+    again, same_text = render_sample("receipt.png")
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
     assert text == same_text
 
 

@@ -96,6 +96,12 @@ def test_the_smallest_crops_are_damaged_too(name, shape):
     assert damaged.shape == shape
 
 
+def test_steps_befall_an_image_in_turn_and_by_their_chance():
+    steps = [(1.0, lambda x: x + 1), (0.0, lambda x: x * 0), (1.0, lambda x: x * 10)]
+    assert degrade.sometimes(np.ones(1), steps, default_rng(0), 1.0) == 20
+    assert degrade.sometimes(np.ones(1), steps, default_rng(0), 0.0) == 1
+
+
 # --- ink
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from ocrkit.synth.fonts import find_fonts
-from ocrkit.synth.layouts import LAYOUTS
 from ocrkit.synth.pages import KINDS, POINTS, PageGenerator, Sheet
 
 # Those that the locked packages bring, so that every machine tests the same pages.
@@ -69,11 +68,6 @@ def test_every_kind_keeps_the_contract(kind, severity):
             assert polygon.min() >= 0 and (polygon.max(axis=0) <= [width, height]).all()
             assert cv2.contourArea(polygon, oriented=True) > 0  # clockwise, as y points down
             assert text == " ".join(text.split()) != ""
-
-
-def test_every_layout_has_a_share():
-    assert set(KINDS) == set(LAYOUTS)
-    assert sum(KINDS.values()) == pytest.approx(1)
 
 
 def test_an_unknown_kind_is_told_the_known_ones():

@@ -187,6 +187,7 @@ def test_weights_under_the_output_folder_are_recognisers(
         (tmp_path / name).touch()
     reader = widgets.Reader(SAMPLES, tmp_path)
     assert [name for name, _ in reader.recognizer.options] == [
+        "ocrkit-fast-int8",
         "ocrkit-fast",
         "a/model.safetensors",
         "int8.xml",
@@ -199,7 +200,8 @@ def test_weights_under_the_output_folder_are_recognisers(
 def test_detectors_are_no_recognisers(tmp_path: Path) -> None:
     LineNet((8, 8, 8, 8)).save(tmp_path / "detector.safetensors")
     reader = widgets.Reader(SAMPLES, tmp_path)
-    assert [name for name, _ in reader.recognizer.options] == ["ocrkit-fast"]
+    own = ["ocrkit-fast-int8", "ocrkit-fast"]
+    assert [name for name, _ in reader.recognizer.options] == own
 
 
 def test_a_folder_without_images_waits_for_an_upload(tmp_path: Path) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ocrkit.detect.ink import letter_height, pieces, threshold
+from ocrkit.detect.ink import letter_height
 from ocrkit.detect.maps import STRIDE, decode, find_cores, outline
 from ocrkit.detect.order import reading_order
-from ocrkit.image import page_ink
+from ocrkit.image import page_ink, scaled
 
 MULTIPLE = 32  # sides of the network's input
 EDGE = 16  # px of paper around the page, as letters that touch its edge would look cut off
@@ -25,17 +23,13 @@ LETTERS = 15.0  # px, the typical height of letters on the pages that it learned
 class LineDetector:
     """Finds the lines of text of a page.
 
-    run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit. letters:
-    the page is scaled so that its letters are this high, in pixels, as the pages of training have
-    them. max_pixels: but no larger than this. threshold and sure are as `maps.find_cores` has them,
-    margin as `maps.outline`.
+    run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit.
+    max_pixels: what it sees of a page is made smaller than this.
+    margin: the paper around a line, as `maps.outline` has it.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
-    letters: float = LETTERS
     max_pixels: int = 8_000_000
-    threshold: float = 0.4
-    sure: float = 0.55
     margin: float = 0.1
 
     @classmethod
@@ -47,29 +41,24 @@ class LineDetector:
         MissingPartError for an .xml without OpenVINO.
         """
         from ocrkit.detect.network import detector_backend
+        from ocrkit.model import fastest_weights
 
-        if name_or_path is None:
-            int8 = "-int8" if importlib.util.find_spec("openvino") else ""
-            name_or_path = f"ocrkit-detector{int8}"
+        name_or_path = name_or_path or fastest_weights("ocrkit-detector")
         return cls(detector_backend(name_or_path), **settings)
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
-        """Line polygons of a grey page (H, W) uint8, float32 (2k, 2) each, in reading order.
-
-        x, y in page pixels: k points along the top edge in reading direction, then k back along the
-        bottom. Most lines are straight and have four corners; bent ones have more.
-        """
+        """Line polygons of a grey page (H, W) uint8, in reading order; see `Detector`."""
         if min(page.shape) < 6:
             return []
-        scale = min(page_scale(page, self.letters), (self.max_pixels / page.size) ** 0.5)
-        cores = find_cores(self.maps(scaled(page, scale)), self.threshold, self.sure)
+        scale = min(page_scale(page), (self.max_pixels / page.size) ** 0.5)
+        cores = find_cores(self.maps(scaled(page, scale)))
         # Margins close the gutters between columns, so that the order is that of the bare lines.
-        order = reading_order([outline(core, margin=0) for core in cores])
+        order = reading_order([outline(core) for core in cores])
         return [(outline(cores[i], self.margin) / scale).astype(np.float32) for i in order]
 
     def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
         """Line polygons of a page whose letters have the right height, in no order."""
-        return decode(self.maps(page), self.threshold, self.sure, self.margin)
+        return decode(self.maps(page), self.margin)
 
     def maps(self, page: np.ndarray) -> np.ndarray:
         """What the network says of a page (H, W): float32 (3, h, w), the core as a probability."""
@@ -78,19 +67,11 @@ class LineDetector:
         return np.stack([1 / (1 + np.exp(-core)), height, middle])
 
 
-def page_scale(page: np.ndarray, letters: float = LETTERS) -> float:
-    """By what a grey page (H, W) must be multiplied for its letters to be so many pixels high."""
+def page_scale(page: np.ndarray) -> float:
+    """By what a grey page (H, W) must be multiplied for its letters to be LETTERS high."""
     whole = min(1.0, (4_000_000 / page.size) ** 0.5)
-    height = letter_height(pieces(threshold(scaled(page, whole)))) / whole
-    return float(np.clip(letters / height, 0.05, 2.0)) if height else 1.0
-
-
-def scaled(page: np.ndarray, scale: float) -> np.ndarray:
-    """A grey page (H, W) made so many times as wide and high."""
-    if scale == 1:
-        return page
-    size = [max(1, round(side * scale)) for side in page.shape[::-1]]
-    return cv2.resize(page, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    height = letter_height(scaled(page, whole)) / whole
+    return float(np.clip(LETTERS / height, 0.05, 2.0)) if height else 1.0
 
 
 def network_input(page: np.ndarray) -> np.ndarray:

@@ -7,8 +7,7 @@ Detection with Differentiable Binarization", 2020) grows a line back by a fixed 
 other maps measure each line instead, as EAST does (Zhou et al., 2017), and follow it where it
 bends.
 
-Lines are polygons (2k, 2) of x, y in pixels: k points along the top in reading direction, then k
-back along the bottom. A straight line has k = 2, four corners clockwise from the top left.
+Lines are polygons (2k, 2) in pixels, as `ocrkit.detect.Detector` has them.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.polynomial import Polynomial
 
 STRIDE = 4
 UNIT = 16.0  # px; heights are learned as the natural logarithm of their ratio to this
 CORE = 0.3  # of its height the core reaches up and down from a line's middle
 ENDS = 0.3  # of its height the core stops before a line's ends
+ABOVE, SURE = 0.4, 0.55  # probability of each cell of a core, and of its cells on average
 BEND = 0.2  # a line that is nowhere further from straight, in heights, is straight
 ASIDE = 3  # times as much margin is left at a line's ends: a comma there is easily missed
 POINTS = 8  # along each edge of a line that is not
@@ -64,33 +65,26 @@ def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray
     return maps
 
 
-def decode(
-    maps: np.ndarray,
-    threshold: float = 0.4,
-    sure: float = 0.55,
-    margin: float = 0.1,
-) -> list[np.ndarray]:
+def decode(maps: np.ndarray, margin: float = 0) -> list[np.ndarray]:
     """The outlines of all lines in maps (3, h, w): `find_cores`, then `outline`."""
-    return [outline(core, margin) for core in find_cores(maps, threshold, sure)]
+    return [outline(core, margin) for core in find_cores(maps)]
 
 
-def find_cores(maps: np.ndarray, threshold: float, sure: float) -> list[np.ndarray]:
+def find_cores(maps: np.ndarray) -> list[np.ndarray]:
     """The lines of maps (3, h, w) whose core is a probability, (5, cells) float64 each.
 
-    A cell has its x and y in pixels, and what the maps say there. Cells above `threshold` that
-    touch make a line, or a piece of one, if their mean is above `sure`.
+    A cell has its x and y in pixels, and what the maps say there.
     """
-    mask = (maps[0] > threshold).astype(np.uint8)
-    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    mask = (maps[0] > ABOVE).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     rows, columns = np.nonzero(mask)
-    label = labels[rows, columns]
-    order = np.argsort(label, kind="stable")
-    cuts = np.cumsum(np.bincount(label, minlength=count))[:-1]
+    order = np.argsort(labels[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
     x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
     cells = np.stack([x, y, *maps[:, rows, columns]]).astype(np.float64)
-    pieces = [cells[:, which] for which in np.split(order, cuts)[1:]]
-    pieces = [piece for piece in pieces if piece[2].mean() >= sure]
-    lines = _parts_of_lines([outline(piece, 0.0) for piece in pieces])
+    pieces = np.split(cells, np.cumsum(stats[1:, cv2.CC_STAT_AREA]), axis=1)[:-1]
+    pieces = [piece for piece in pieces if piece[2].mean() >= SURE]
+    lines = _parts_of_lines([outline(piece) for piece in pieces])
     return [np.concatenate([pieces[i] for i in parts], axis=1) for parts in lines]
 
 
@@ -117,7 +111,7 @@ def _parts_of_lines(pieces: Sequence[np.ndarray]) -> list[list[int]]:
     return [np.flatnonzero(first == i).tolist() for i in np.unique(first)]
 
 
-def outline(core: np.ndarray, margin: float) -> np.ndarray:
+def outline(core: np.ndarray, margin: float = 0) -> np.ndarray:
     """The polygon (2k, 2) float32 of a core that `find_cores` found.
 
     margin: the paper left around it, in its height.
@@ -142,9 +136,7 @@ def outline(core: np.ndarray, margin: float) -> np.ndarray:
     return np.concatenate([top, bottom[::-1]]).astype(np.float32)
 
 
-def _curve(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int
-) -> np.polynomial.Polynomial:
+def _curve(x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int) -> Polynomial:
     if not degree:
-        return np.polynomial.Polynomial([np.average(y, weights=weight)])
-    return np.polynomial.Polynomial.fit(x, y, degree, w=weight)
+        return Polynomial([np.average(y, weights=weight)])
+    return Polynomial.fit(x, y, degree, w=weight)

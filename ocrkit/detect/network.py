@@ -12,8 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrkit.backends import Backend, in_pytorch, openvino_file
-from ocrkit.errors import CheckpointError
-from ocrkit.model import load_exactly, read_checkpoint, weights_path, write_checkpoint
+from ocrkit.model import (
+    check_format,
+    load_exactly,
+    read_checkpoint,
+    weights_path,
+    write_checkpoint,
+)
 
 FORMAT = "ocrkit-detector-1"
 
@@ -78,11 +83,8 @@ class LineNet(nn.Module):
 
     def facts(self) -> dict[str, Any]:
         """What stands beside the weights in whatever file the model is written to."""
-        return {
-            "format": FORMAT,
-            "channels": list(self.channels),
-            "provenance": self.provenance,
-        }
+        channels = list(self.channels)
+        return {"format": FORMAT, "channels": channels, "provenance": self.provenance}
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file that holds everything, floats in 16 bits."""
@@ -134,6 +136,5 @@ def detector_backend(name_or_path: str | Path) -> Backend:
     if path.suffix != ".xml":
         return in_pytorch(LineNet.load(path), torch.float32)
     run, facts = openvino_file(path, torch.float32)
-    if facts is None or json.loads(facts).get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a detector; take one that ocrkit.quantize wrote")
+    check_format(path, json.loads(facts or "{}").get("format"), FORMAT)
     return run

@@ -10,7 +10,7 @@ may hold columns themselves. All else is read row by row, left to right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,13 +28,12 @@ def reading_order(polygons: Sequence[np.ndarray]) -> list[int]:
     """Indices of `polygons`, each (k, 2) of x, y in an upright page, in reading order."""
     if not len(polygons):
         return []
-    points = [np.asarray(polygon, dtype=np.float64) for polygon in polygons]
-    spans = np.array([(*p.min(axis=0), *p.max(axis=0)) for p in points])
+    spans = np.array([(*p.min(axis=0), *p.max(axis=0)) for p in polygons], np.float64)
     return _order(spans, np.arange(len(spans)))
 
 
 def _order(spans: Spans, ids: Ids) -> list[int]:
-    bands = list(_groups(spans, ids))
+    bands = _bands(spans, ids)
     result: list[int] = []
     while bands:
         end, gutter = _columns(spans, bands)
@@ -48,7 +47,7 @@ def _order(spans: Spans, ids: Ids) -> list[int]:
     return result
 
 
-def _groups(spans: Spans, ids: Ids) -> Iterator[Ids]:
+def _bands(spans: Spans, ids: Ids) -> list[Ids]:
     """The lines in bands from top to bottom, clear white space between one band and the next.
 
     The middle half of each line is what must be clear: descenders hang between ascenders.
@@ -57,7 +56,7 @@ def _groups(spans: Spans, ids: Ids) -> Iterator[Ids]:
     top, bottom = spans[ids, 1] + quarter, spans[ids, 3] - quarter
     by_top = np.argsort(top, kind="stable")
     reach = np.maximum.accumulate(bottom[by_top])
-    yield from np.split(ids[by_top], np.flatnonzero(top[by_top][1:] >= reach[:-1]) + 1)
+    return np.split(ids[by_top], np.flatnonzero(top[by_top][1:] >= reach[:-1]) + 1)
 
 
 def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
@@ -74,10 +73,9 @@ def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
             high = min([high, *spans[band[~left], 0]])
             if high - low < GUTTER * height:
                 break
-            if end > best[0] and _are_columns(
-                spans[np.concatenate(bands[:end])], (low + high) / 2, height
-            ):
-                best = (end, (low + high) / 2)
+            gutter = (low + high) / 2
+            if end > best[0] and _are_columns(spans[np.concatenate(bands[:end])], gutter, height):
+                best = (end, gutter)
     return best
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
+from ocrkit.data import numbers_from
 from ocrkit.detect.lines import page_scale, scaled
 from ocrkit.detect.maps import STRIDE, encode
 from ocrkit.document import Document, Line
@@ -33,8 +33,7 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
     side or its head, as all that the network learns from stands upright.
     """
     sheets = []
-    paths = sorted(Path(folder).glob("*.json"))
-    for path in paths:
+    for path in sorted(Path(folder).glob("*.json")):
         try:
             document = Document.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -50,8 +49,8 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
         for page, scan in zip(document.pages, scans, strict=True):
             if not all(_is_upright(line) for line in page.lines):
                 raise OcrkitError(
-                    f"{path}, page {page.number}: its lines do not run from left to right; turn "
-                    "the scan upright and read it again"
+                    f"{path}, page {page.number}: its lines do not run from left to right; "
+                    "turn the scan upright and read it again"
                 )
             scale = page_scale(scan)
             polygons = [np.array(line.polygon, np.float32) * scale for line in page.lines]
@@ -101,11 +100,7 @@ class PieceStream(IterableDataset[Pieces]):
     start: int = 0
 
     def __iter__(self) -> Iterator[Pieces]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        if worker:
-            cv2.setNumThreads(1)
-        numbers = range(self.start // PIECES + first, 1 << 62, step)
+        numbers = numbers_from(self.start // PIECES)
         pieces = (piece for i in numbers for piece in self._cut(self.make(i), i))
         while pool := list(islice(pieces, 8 * self.size)):
             np.random.default_rng(len(pool)).shuffle(pool)
@@ -121,7 +116,5 @@ class PieceStream(IterableDataset[Pieces]):
         cells = self.side // STRIDE
         for _ in range(PIECES):
             y, x = (int(rng.integers(n - cells + 1)) for n in maps.shape[1:])
-            yield (
-                page[:, STRIDE * y :, STRIDE * x :][:, : self.side, : self.side],
-                maps[:, y : y + cells, x : x + cells],
-            )
+            piece = page[:, STRIDE * y :, STRIDE * x :][:, : self.side, : self.side]
+            yield piece, maps[:, y : y + cells, x : x + cells]

@@ -8,6 +8,9 @@ line of text and on a whole page alike. Lengths are in pixels, or in units of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -15,17 +18,24 @@ from numpy.typing import NDArray
 
 Ink = NDArray[np.float32]
 Scan = NDArray[np.uint8]
+Steps = list[tuple[float, Callable[[NDArray[Any]], NDArray[Any]]]]  # chance, damage
 
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
+def sometimes(image: NDArray[Any], steps: Steps, rng: Generator, severity: float) -> NDArray[Any]:
+    """The image after the steps in turn, each by its chance times `severity`."""
+    for chance, damage in steps:
+        if rng.random() < chance * severity:
+            image = damage(image)
+    return image
+
+
 def clouds(shape: tuple[int, int], cell: float, rng: Generator) -> NDArray[np.float32]:
     """Smooth noise (H, W), about N(0, 1), whose blotches are `cell` pixels across."""
-    height, width = shape
-    grid = (max(2, int(height / cell) + 2), max(2, int(width / cell) + 2))
+    grid = [max(2, int(size / cell) + 2) for size in shape]
     noise = rng.standard_normal(grid, dtype=np.float32)
-    smooth = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(smooth, np.float32)
+    return np.asarray(cv2.resize(noise, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 # --- ink -----------------------------------------------------------------------------------------
@@ -58,10 +68,11 @@ def broken(ink: Ink, em: float, share: float, rng: Generator) -> Ink:
 
 def dots(ink: Ink, pitch: float, phase: tuple[float, float] = (0, 0)) -> Ink:
     """Print by needles or by the elements of a thermal head: ink on a lattice `pitch` px wide."""
-    height, width = ink.shape
-    y = np.cos(2 * np.pi * (np.arange(height, dtype=np.float32) / pitch + phase[0]))
-    x = np.cos(2 * np.pi * (np.arange(width, dtype=np.float32) / pitch + phase[1]))
-    return ink * np.clip(0.75 + 0.45 * (y[:, None] + x[None, :]), 0, 1)
+    y, x = (
+        np.cos(2 * np.pi * (np.arange(size, dtype=np.float32) / pitch + start))
+        for size, start in zip(ink.shape, phase, strict=True)
+    )
+    return ink * np.clip(0.75 + 0.45 * (y[:, None] + x), 0, 1)
 
 
 def stripes(ink: Ink, pitch: float, strength: float, rng: Generator) -> Ink:
@@ -90,28 +101,22 @@ def fade(ink: Ink, left: float, right: float) -> Ink:
 def shear(ink: Ink, slant: float, slope: float) -> Ink:
     """Slant upright strokes by `slant` and tilt the baseline by `slope` (both dx/dy, dy/dx)."""
     height, width = ink.shape
-    matrix = np.array(
-        [[1, -slant, slant * height / 2], [slope, 1, -slope * width / 2]], dtype=np.float32
-    )
-    sheared = cv2.warpAffine(ink, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    matrix = [[1, -slant, slant * height / 2], [slope, 1, -slope * width / 2]]
+    sheared = cv2.warpAffine(ink, np.array(matrix, np.float32), (width, height))
     return np.asarray(sheared, np.float32)
 
 
 def stretch(ink: Ink, factor: float) -> Ink:
     """Letters `factor` times as wide: condensed and expanded type, printers' narrow modes."""
     height, width = ink.shape
-    size = (max(4, round(width * factor)), height)
-    return np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(ink, (max(4, round(width * factor)), height)), np.float32)
 
 
 def wave(ink: Ink, amplitude: float, length: float, rng: Generator) -> Ink:
     """Paper that is not flat: rows drift up and down by `amplitude` px over `length` px."""
-    height, width = ink.shape
-    drift = amplitude * clouds((1, width), length, rng)
-    map_x, map_y = np.meshgrid(
-        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    )
-    return np.asarray(cv2.remap(ink, map_x, map_y + drift, cv2.INTER_LINEAR), np.float32)
+    x, y = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in ink.shape[::-1]))
+    drift = amplitude * clouds((1, ink.shape[1]), length, rng)
+    return np.asarray(cv2.remap(ink, x, y + drift, cv2.INTER_LINEAR), np.float32)
 
 
 # --- from ink to a scan --------------------------------------------------------------------------
@@ -141,7 +146,7 @@ def light(scan: Scan, strength: float, rng: Generator) -> Scan:
     """Uneven light: a slow gradient; at most twice the share `strength` is lost in a corner."""
     height, width = scan.shape
     gx, gy = rng.uniform(-1, 1, 2)
-    ramp = gx * np.linspace(-1, 1, width, dtype=np.float32)[None]
+    ramp = gx * np.linspace(-1, 1, width, dtype=np.float32)
     ramp = ramp + gy * np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     return np.clip(scan * (1 + strength * (ramp - np.abs(ramp).max()) / 2), 0, 255).astype(np.uint8)
 
@@ -162,7 +167,7 @@ def low_resolution(scan: Scan, factor: float) -> Scan:
     height, width = scan.shape
     size = (max(4, round(width / factor)), max(4, round(height / factor)))
     small = cv2.resize(scan, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(small, (width, height)), np.uint8)
 
 
 def jpeg(scan: Scan, quality: int) -> Scan:
@@ -176,9 +181,14 @@ def otsu(scan: Scan) -> Scan:
     return cv2.threshold(scan, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1].astype(np.uint8)
 
 
-def sauvola(scan: Scan, window: int = 31, k: float = 0.2) -> Scan:
+def sauvola(scan: Scan) -> Scan:
     """Black and white by a threshold for each pixel's window (Sauvola and Pietikäinen 2000)."""
-    grey = scan.astype(np.float32)
-    mean = cv2.blur(grey, (window, window))
-    deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (window, window)) - mean * mean, 0))
-    return np.where(grey > mean * (1 + k * (deviation / 128 - 1)), 255, 0).astype(np.uint8)
+    grey, window = scan.astype(np.float32), (31, 31)
+    mean = cv2.blur(grey, window)
+    deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, window) - mean * mean, 0))
+    return np.where(grey > mean * (1 + 0.2 * (deviation / 128 - 1)), 255, 0).astype(np.uint8)
+
+
+def black_and_white(scan: Scan, share: float, rng: Generator) -> Scan:
+    """By Otsu's threshold for a `share` of the scans, by Sauvola's for the others."""
+    return otsu(scan) if rng.random() < share else sauvola(scan)

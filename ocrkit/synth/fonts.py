@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
@@ -36,6 +36,7 @@ KIND_WEIGHTS = {
     "display": 0.04,
     "capitals": 0.0,
 }
+MACHINES = ("typewriter", "dotmatrix", "mono")  # kinds that ribbons, needles and tills print
 
 # A first drawn just as its second, or known to be wrong, would teach a lie: it is not claimed.
 _TWINS = ("ſs", "ſf", "£€", "–-", "—-", "—–", "“\"", "”\"", "„\"", "‘'", "’'", "‚,", "•.", "…-",
@@ -45,14 +46,13 @@ _SUFFIXES = frozenset((".ttf", ".otf", ".woff2"))
 _HEAVY_OR_SLANTED = re.compile(r"(?i)bold|black|demi|heavy|700|italic|oblique|slant|it$")
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A row of fonts.tsv: fonts that share a design, and the package that brings them."""
 
     kind: str
     source: str
     package: str
-    patterns: tuple[str, ...]
+    patterns: list[str]
 
 
 class Glyph(NamedTuple):
@@ -91,7 +91,7 @@ class Font:
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The font at `size` pixels per em, kept for the next call."""
-        return _load(str(self.path), size)
+        return load_font(str(self.path), size)
 
     def glyph(self, size: int, character: str) -> Glyph:
         """A character at `size` pixels per em, kept for the next call."""
@@ -104,7 +104,8 @@ def _glyph(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[i
 
 
 @lru_cache(maxsize=1024)
-def _load(path: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    """The font of a file at `size` pixels per em."""
     # The basic layout draws the same whatever shaping library a machine has, and is quicker.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
@@ -125,7 +126,7 @@ def _families() -> Iterator[Family]:
             kind, source, package, *files = row.split("\t")
             # npm's have a file for each script and weight; these three are what print used.
             patterns = files[0].split() if files else [f"{package}-latin-[347]00-*.woff2"]
-            yield Family(kind, source, package, tuple(patterns))
+            yield Family(kind, source, package, patterns)
 
 
 FONT_PACKAGES = tuple(_families())
@@ -169,22 +170,16 @@ def find_fonts() -> tuple[Font, ...]:
 
 
 def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
-    """Chance of each font (n,), float64, sum 1: kinds by KIND_WEIGHTS, then families alike.
+    """Chance of each font of a kind (n,), float64, sum 1: families alike.
 
     A family of forty weights and widths is thus asked for no more often than a single old face,
     and inside a family upright regular type goes before bold and italic.
     """
     share = [0.3 if _HEAVY_OR_SLANTED.search(font.name) else 1.0 for font in fonts]
-    families: defaultdict[tuple[str, str], float] = defaultdict(float)
+    families: defaultdict[str, float] = defaultdict(float)
     for font, part in zip(fonts, share, strict=True):
-        families[font.kind, font.family] += part
-    kinds = Counter(kind for kind, _ in families)
-    chance = np.array(
-        [
-            KIND_WEIGHTS[f.kind] / kinds[f.kind] * part / families[f.kind, f.family]
-            for f, part in zip(fonts, share, strict=True)
-        ]
-    )
+        families[font.family] += part
+    chance = np.array([part / families[f.family] for f, part in zip(fonts, share, strict=True)])
     return chance / chance.sum()
 
 
@@ -192,11 +187,9 @@ def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
 def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.ndarray]]:
     """Fonts of each kind, and the chance of each; None means all that are found."""
     fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
-    pools: dict[str, tuple[list[Font], np.ndarray]] = {}
-    for kind in sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]}):
-        pool = [font for font in fonts if font.kind == kind]
-        pools[kind] = pool, sampling_weights(pool)
-    return pools
+    kinds = sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]})
+    pools = {kind: [font for font in fonts if font.kind == kind] for kind in kinds}
+    return {kind: (pool, sampling_weights(pool)) for kind, pool in pools.items()}
 
 
 def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Generator) -> Font:

@@ -26,6 +26,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 CLEAR = 1.8  # em; text that is further apart is two lines
 WORD_GAP = 0.85  # em; the widest space that justified text may have
 
+# Kinds of type and their weights.
 TYPED = {"typewriter": 5.0, "mono": 1.0}
 LETTERS = {"typewriter": 4.0, "serif": 2.0, "mono": 1.0}
 BOOKISH = {"serif": 8.0, "slab": 1.0}
@@ -67,11 +68,10 @@ class Face:
                 lift = habit.setdefault(char, rng.normal(0, self.wear * self.em))
                 top += round(lift + rng.normal(0, 0.3 * self.wear * self.em))
                 ink = (ink * max(0.4, 1 - abs(rng.normal(0, 5 * self.wear)))).astype(np.uint8)
-            ink = ink[max(0, -top) :]
-            here = page[max(0, top) :, left:][: ink.shape[0], : ink.shape[1]]
+            ink, top = ink[max(0, -top) :], max(0, top)
+            here = page[top : top + ink.shape[0], left : left + ink.shape[1]]
             if here.size:
                 np.maximum(here, ink[: here.shape[0], : here.shape[1]], out=here)
-                top = max(0, top)
                 boxes.append((left, top, left + here.shape[1], top + here.shape[0]))
             x += advance + self.tracking + (gap if char == " " else 0.0)
         x0, y0, x1, y1 = zip(*boxes, strict=True)
@@ -105,12 +105,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Format:
-    """What pages of a kind have in common: kinds of type and their weights, and ranges.
+class Layout:
+    """A kind of page: its share of all, what sets it, its kinds of type, and ranges.
 
     aspect: height over width; area in megapixels; em in px; margin: share of the width.
     """
 
+    share: float
+    fill: Callable[[Desk], None]
     types: Mapping[str, float]
     aspect: tuple[float, float] = (1.15, 1.5)
     area: tuple[float, float] = (0.45, 1.4)
@@ -125,7 +127,7 @@ class Desk:
     baseline may stand and the last.
     """
 
-    def __init__(self, rng: Generator, fonts: tuple[Font, ...] | None, form: Format) -> None:
+    def __init__(self, rng: Generator, fonts: tuple[Font, ...] | None, form: Layout) -> None:
         self.rng, self.fonts = rng, fonts
         area = 1e6 * float(np.clip(0.8 * np.exp(rng.normal(0, 0.3)), *form.area))
         width = (area / self.between(*form.aspect)) ** 0.5
@@ -178,7 +180,9 @@ class Desk:
         x = column.x0 + at * (column.width - width)
         box = (x, y - 0.62 * em, x + width, y)
         inside = 0.8 * em < y < self.height - 0.25 * em
-        if not text or not inside or not self._free(box, column.clear * em):
+        left, right = x - column.clear * em, x + width + column.clear * em
+        taken = any(left < c and a < right and box[1] < d and b < y for a, b, c, d in self.taken)
+        if not text or not inside or taken:
             return column.x0
         x0, y0, x1, y1 = face.write(self.ink, text, x, y, gap, self.rng)
         if column.underline:
@@ -187,10 +191,6 @@ class Desk:
         self.boxes.append((x0, y0, x1, y1))
         self.texts.append(text)
         return x + width
-
-    def _free(self, box: Box, clear: float) -> bool:
-        x0, y0, x1, y1 = box[0] - clear, box[1], box[2] + clear, box[3]
-        return not any(x0 < c and a < x1 and y0 < d and b < y1 for a, b, c, d in self.taken)
 
     def mark(self, kind: str, x0: float, y0: float, x1: float, y1: float) -> None:
         """Draw a mark into a box. Text stays off it, but where it is a scribble."""
@@ -201,8 +201,8 @@ class Desk:
     def rule(self, x0: float, y0: float, x1: float, y1: float, weight: int = 1) -> None:
         cv2.line(self.ink, (round(x0), round(y0)), (round(x1), round(y1)), self.tone, weight)
 
-    def frame(self, x0: float, y0: float, x1: float, y1: float, weight: int = 1) -> None:
-        cv2.rectangle(self.ink, (round(x0), round(y0)), (round(x1), round(y1)), self.tone, weight)
+    def frame(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        cv2.rectangle(self.ink, (round(x0), round(y0)), (round(x1), round(y1)), self.tone)
 
     def row(self, char: str, column: Column, y: float) -> None:
         """A row of hyphens or dots across the column; it is none of the lines to be found."""
@@ -241,14 +241,11 @@ class Desk:
             y, lines, inset = y + column.leading * face.em, lines - 1, max(0.0, -column.indent)
         return y
 
-    def heading(
-        self, face: Face, column: Column, y: float, at: float = 0.5, lines: int = 1
-    ) -> float:
+    def heading(self, face: Face, over: Column, y: float, at: float = 0.5, lines: int = 1) -> float:
         """A head of a few lines, the baseline of its first a little below y; the next free."""
-        chars = lines * column.width / face.em * self.between(0.6, 1.7)
+        chars = lines * over.width / face.em * self.between(0.6, 1.7)
         text = self.say(self.of(("title", "capitals", "prose", "title")), max(4, chars))
-        under = self.chance(0.12)
-        head = Column(face, column.x0, column.x1, 1.15, underline=under, clear=column.clear)
+        head = Column(face, over.x0, over.x1, 1.15, underline=self.chance(0.12), clear=over.clear)
         return self.block(head, y + 0.35 * face.em, lines, text, at)
 
     def prose(self, column: Column, y: float, bottom: float) -> float:
@@ -275,28 +272,26 @@ def _folio(d: Desk) -> None:
     d.top += d.between(1.6, 3.5) * d.page.face.em
 
 
-def _stories(
-    d: Desk, column: Column, y: float, bottom: float, heads: float, pictures: float = 0.0
-) -> float:
-    """Running text with headings and lists, and, by the chance of `pictures`, those and rules."""
+def _stories(d: Desk, column: Column, y: float, foot: float, heads: float, art: float = 0) -> float:
+    """Running text down to `foot`; chances of `heads` and lists, and of `art`: pictures, rules."""
     face, em = column.face, column.face.em
-    while y < bottom:
-        if d.chance(2 * pictures):
+    while y < foot:
+        if d.chance(2 * art):
             d.rule(column.middle - 2 * em, y - 0.4 * em, column.middle + 2 * em, y - 0.4 * em)
             y += 0.9 * em
         if d.chance(heads):
             head = d.face({face.font.kind: 1} if d.chance(0.5) else HEADS, em * d.between(0.9, 2))
             y = d.heading(head, column, y + 0.4 * head.em, d.of((0, 0.5)), 3) + 0.2 * em
-        if d.chance(pictures) and bottom - y > 9 * em:
-            foot = y + d.between(5, 9) * em
-            d.mark("picture", column.x0, y - 0.7 * em, column.x1, foot - 0.7 * em)
-            y = foot + 0.7 * em
+        if d.chance(art) and foot - y > 9 * em:
+            end = y + d.between(5, 9) * em
+            d.mark("picture", column.x0, y - 0.7 * em, column.x1, end - 0.7 * em)
+            y = end + 0.7 * em
         if d.chance(heads / 2):
             bullet, x = d.of("•-*–") + " ", column.x0 + d.between(1, 3) * em
             item = replace(column, x0=x, indent=-face.width(bullet))
             for _ in range(d.count(2, 5)):
                 y = d.block(item, y, 3, bullet + d.say("prose", d.count(20, 120)))
-        y = d.prose(column, y, min(bottom, y + d.between(4, 30) * em)) + 0.2 * em
+        y = d.prose(column, y, min(foot, y + d.between(4, 30) * em)) + 0.2 * em
     return y
 
 
@@ -428,18 +423,18 @@ def _form(d: Desk) -> None:
             if boxed:  # with the label in its corner
                 d.frame(cell.x0 - 0.4 * em, y - 1.3 * em, cell.x1 + 1.5 * em, y + 1.6 * em)
                 d.put(d.say("letter", 18), replace(cell, face=face.larger(0.75)), y - 0.4 * em)
-                answer, base = cell, y + 1.1 * em
+                start, base = cell.x0, y + 1.1 * em
             else:
                 end = d.put(d.say("letter", 16) + " :", cell, y) + 0.3 * em
                 if dotted:
                     d.row(".", replace(cell, x0=end), y)
                 else:
                     d.rule(end, y + 0.1 * em, cell.x1, y + 0.1 * em)
-                start = max(end + CLEAR * hand.em, cell.x0 + 0.35 * cell.width)
-                answer, base = replace(cell, x0=start), y
+                start, base = max(end + CLEAR * hand.em, cell.x0 + 0.35 * cell.width), y
             if d.chance(0.7):
+                answer = replace(cell, face=hand, x0=start)
                 text = d.say(d.of(("letter", "codes")), 24)
-                d.put(text, replace(answer, face=hand), base + d.between(-0.12, 0.25) * em)
+                d.put(text, answer, base + d.between(-0.12, 0.25) * em)
         y += (2.9 if boxed else d.between(1.5, 2.2)) * em
         if d.chance(0.12):
             y = d.block(replace(page, face=face.larger(0.85)), y, 3) + em
@@ -548,33 +543,25 @@ def _pictures(d: Desk) -> None:
         d.mark(d.of(("picture", "picture", "ornament", "stamp")), x0, y0, x1, y1)
 
 
-# kind -> (what sets its pages, what they have in common)
-LAYOUTS: dict[str, tuple[Callable[[Desk], None], Format]] = {
-    "letter": (_letter, Format(LETTERS)),
-    "typescript": (_typescript, Format(TYPED, em=(13, 28), margin=(0.04, 0.25))),
-    "book": (_book, Format(BOOKISH, aspect=(0.9, 1.6))),
-    "newspaper": (
-        _newspaper,
-        Format(BOOKISH, aspect=(0.7, 1.6), area=(0.6, 1.6), em=(12, 20), margin=(0.01, 0.05)),
-    ),
-    "receipt": (
-        _receipt,
-        Format(TILL, aspect=(1.6, 3.5), area=(0.4, 1.2), em=(16, 34), margin=(0.01, 0.12)),
-    ),
-    "form": (_form, Format(OFFICE, aspect=(0.7, 1.5), em=(14, 24))),
-    "table": (_table, Format(KIND_WEIGHTS, aspect=(0.6, 1.5), em=(13, 24))),
-    "title": (_title, Format(HEADS, area=(0.35, 1.2))),
-    "office": (_office, Format(OFFICE)),
-    "index": (_index, Format({**BOOKISH, "typewriter": 2.0})),
-    "card": (_card, Format(KIND_WEIGHTS, aspect=(0.4, 0.9), area=(0.08, 0.3), em=(16, 44))),
-    "blank": (lambda d: None, Format(KIND_WEIGHTS, aspect=(0.7, 1.5), area=(0.3, 0.9))),
-    "pictures": (_pictures, Format(KIND_WEIGHTS, aspect=(0.7, 1.5), area=(0.3, 0.9))),
+LAYOUTS = {
+    "letter": Layout(0.09, _letter, LETTERS),
+    "typescript": Layout(0.12, _typescript, TYPED, em=(13, 28), margin=(0.04, 0.25)),
+    "book": Layout(0.09, _book, BOOKISH, aspect=(0.9, 1.6)),
+    "newspaper": Layout(0.07, _newspaper, BOOKISH, (0.7, 1.6), (0.6, 1.6), (12, 20), (0.01, 0.05)),
+    "receipt": Layout(0.14, _receipt, TILL, (1.6, 3.5), (0.4, 1.2), (16, 34), (0.01, 0.12)),
+    "form": Layout(0.07, _form, OFFICE, aspect=(0.7, 1.5), em=(14, 24)),
+    "table": Layout(0.13, _table, KIND_WEIGHTS, aspect=(0.6, 1.5), em=(13, 24)),
+    "title": Layout(0.04, _title, HEADS, area=(0.35, 1.2)),
+    "office": Layout(0.06, _office, OFFICE),
+    "index": Layout(0.05, _index, {**BOOKISH, "typewriter": 2.0}),
+    "card": Layout(0.06, _card, KIND_WEIGHTS, aspect=(0.4, 0.9), area=(0.08, 0.3), em=(16, 44)),
+    "blank": Layout(0.02, lambda d: None, KIND_WEIGHTS, aspect=(0.7, 1.5), area=(0.3, 0.9)),
+    "pictures": Layout(0.06, _pictures, KIND_WEIGHTS, aspect=(0.7, 1.5), area=(0.3, 0.9)),
 }
 
 
 def lay_out(kind: str, rng: Generator, fonts: tuple[Font, ...] | None = None) -> Desk:
     """A page of a kind with everything set on it."""
-    setter, form = LAYOUTS[kind]
-    desk = Desk(rng, fonts, form)
-    setter(desk)
+    desk = Desk(rng, fonts, LAYOUTS[kind])
+    LAYOUTS[kind].fill(desk)
     return desk

@@ -7,7 +7,6 @@ training can stop and go on, and several workers can share one stream.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -17,18 +16,19 @@ from PIL import Image, ImageDraw
 
 from ocrkit.synth import degrade
 from ocrkit.synth.degrade import Ink, Scan
-from ocrkit.synth.fonts import KIND_WEIGHTS, Font, choose, find_fonts
+from ocrkit.synth.fonts import KIND_WEIGHTS, MACHINES, Font, choose, find_fonts
 from ocrkit.synth.text import line
 
 # Kinds of type that each style of text was set in; absent styles take any kind by KIND_WEIGHTS.
-STYLE_KINDS = {
+STYLE_KINDS: dict[str, dict[str, float]] = {
     "receipt": {"mono": 4, "sans": 4, "dotmatrix": 2, "typewriter": 1},
     "codes": {"mono": 4, "sans": 4, "dotmatrix": 2, "typewriter": 3, "serif": 1},
     "letter": {"typewriter": 6, "serif": 2, "mono": 1},
     "ledger": {"typewriter": 3, "serif": 3, "mono": 2, "slab": 1},
     "longs": {"serif": 1},
 }
-MACHINES = ("typewriter", "dotmatrix", "mono")
+# How crops are cut, and how many em above and below what they are cut by.
+_CUTS = {"ink": (-0.02, 0.15), "font": (0.0, 0.2), "loose": (0.1, 0.7)}
 
 
 @dataclass(frozen=True)
@@ -67,36 +67,32 @@ class LineGenerator:
         if style == "reference" and (families := _reference_fonts(self.fonts)):
             family = families[int(rng.integers(len(families)))]
             return family[int(rng.integers(len(family)))], text
-        kinds: Mapping[str, float] = STYLE_KINDS.get(style, KIND_WEIGHTS)
         for _ in range(12):
-            font = choose(kinds, self.fonts, rng)
+            font = choose(STYLE_KINDS.get(style, KIND_WEIGHTS), self.fonts, rng)
             if font.characters.issuperset(text):
                 return font, text
         return font, font.drawable(text) or min(font.characters - {" "})
 
 
 # Of trdg's families those least like type that anything else is set in take the most practice.
-_HARD = {"pacifico": 5, "amatic": 4, "walkway": 3, "capture": 2, "allerdisplay": 2}
+_HARD = {"pacifico": 8, "amatic": 6, "walkway": 7, "capture": 6, "allerdisplay": 2}
 
 
 @lru_cache(maxsize=4)
 def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[tuple[Font, ...], ...]:
-    """The families of trdg, in which the reference data set sets its words in small letters.
+    """The families of trdg, each as often as it is to be drawn.
 
-    Each as often as it is to be drawn.
-
-    Some draw capitals for them; that can be learned where the face is like no other. Bebas is like
-    any narrow grotesque, and would teach that capitals in one are small letters.
+    The reference data set sets its words in them, in small letters. Some draw capitals for these;
+    that can be learned where the face is like no other. Bebas is like any narrow grotesque, and
+    would teach that capitals in one are small letters.
     """
     families: defaultdict[str, list[Font]] = defaultdict(list)
     for font in fonts or find_fonts():
-        if font.family.startswith("trdg ") and "bebas" not in font.name.lower():
-            families[font.family].append(font)
-    return tuple(
-        tuple(families[name])
-        for name in sorted(families)
-        for _ in range(next((n for hard, n in _HARD.items() if f" {hard}" in name), 1))
-    )
+        source, _, pattern = font.family.split()
+        if source == "trdg" and pattern != "bebas*":
+            families[pattern.rstrip("_-*")].append(font)
+    names = (name for name in sorted(families) for _ in range(_HARD.get(name, 1)))
+    return tuple(tuple(families[name]) for name in names)
 
 
 def render(text: str, font: Font, rng: Generator, severity: float = 1.0, other: str = "") -> Scan:
@@ -114,16 +110,12 @@ def typeset(
     em = int(rng.integers(22, 40))
     face = font.at(em)
     left, top, right, bottom = face.getbbox(text, anchor="ls")
-    # How crops are cut: round the ink, by the font's own lines, or loose with neighbours in view.
-    cut = rng.choice(["ink", "font", "loose"], p=[0.35, 0.35, 0.3])
-    above, below = -0.76 * em, 0.24 * em
-    if cut == "ink":
-        above, below = top - rng.uniform(-0.02, 0.15) * em, bottom + rng.uniform(-0.02, 0.15) * em
-    elif cut == "font":
-        above, below = above - rng.uniform(0, 0.2) * em, below + rng.uniform(0, 0.2) * em
-    else:
-        above, below = above - rng.uniform(0.1, 0.7) * em, below + rng.uniform(0.1, 0.7) * em
-    below = max(below, above + 0.3 * em)
+    # Cut round the ink, by the font's own lines, or loose with neighbours in view.
+    cut = str(rng.choice(list(_CUTS), p=[0.35, 0.35, 0.3]))
+    if cut != "ink":
+        top, bottom = -0.76 * em, 0.24 * em
+    above = top - rng.uniform(*_CUTS[cut]) * em
+    below = max(bottom + rng.uniform(*_CUTS[cut]) * em, above + 0.3 * em)
     margins = rng.uniform(-0.04, 0.5, 2) * em * (1 if rng.random() < 0.8 else 3)
 
     setting = _Setting.drawn(font, em, text, severity, rng)
@@ -145,7 +137,7 @@ def typeset(
             if rng.random() < 0.8:
                 setting.write(pen, start, y, other, rng)
     if severity > 0 and rng.random() < 0.1:
-        _rules(pen, width, height, baseline, em, rng)
+        _rule(pen, width, height, baseline, em, rng)
     ink: Ink = np.asarray(canvas, np.float32)[:, :width] / np.float32(255)
     if severity > 0:
         slope = rng.normal(0, 0.08) * em * 2 / max(width, 4 * em)
@@ -155,7 +147,7 @@ def typeset(
             ink = degrade.wave(ink, 0.04 * em * severity, 6.0 * em, rng)
     ink = ink[pad : height - pad, pad : width - pad]
     if font.kind in MACHINES and rng.random() < 0.1 * severity:  # tills print in double height
-        ink = degrade.stretch(ink, float(rng.uniform(0.5, 0.75)))
+        ink = degrade.stretch(ink, rng.uniform(0.5, 0.75))
     elif severity > 0 and rng.random() < 0.25:
         ink = degrade.stretch(ink, float(np.clip(np.exp(severity * rng.normal(0, 0.18)), 0.6, 1.6)))
     return np.ascontiguousarray(ink), float(em)
@@ -207,79 +199,60 @@ class _Setting:
         return x
 
 
-def _rules(
+def _rule(
     pen: ImageDraw.ImageDraw, width: int, height: int, baseline: float, em: int, rng: Generator
 ) -> None:
-    """An underline, a ruled line of the form, or the border of a table cell."""
-    thickness = int(rng.integers(1, 3))
-    kind = rng.integers(4)
-    if kind == 0:
-        y = baseline + rng.uniform(0.08, 0.22) * em
-        pen.line((0, y, width, y), 220, thickness)
-    elif kind == 1:
-        y = baseline + rng.uniform(0.25, 0.5) * em
-        pen.line((0, y, width, y), int(rng.integers(80, 220)), thickness)
-    elif kind == 2:
-        y = baseline - rng.uniform(0.85, 1.2) * em
-        pen.line((0, y, width, y), int(rng.integers(80, 220)), thickness)
-    else:
+    """An underline, a ruled line of the form, one above, or the border of a table cell."""
+    thickness, kind = int(rng.integers(1, 3)), rng.integers(4)
+    if kind == 3:
         x = int(rng.choice([9, width - 10]))
-        pen.line((x, 0, x, height), int(rng.integers(80, 220)), thickness)
+        ends: tuple[float, ...] = (x, 0, x, height)
+    else:
+        down, low, high = ((1, 0.08, 0.22), (1, 0.25, 0.5), (-1, 0.85, 1.2))[kind]
+        y = baseline + down * rng.uniform(low, high) * em
+        ends = (0, y, width, y)
+    pen.line(ends, 220 if kind == 0 else int(rng.integers(80, 220)), thickness)
 
 
 def _damage_ink(ink: Ink, em: float, machine: bool, rng: Generator, severity: float) -> Ink:
     """What happens between type and paper: inking, wear, ribbons, needles."""
-
-    def chance(p: float) -> bool:
-        return bool(rng.random() < p * severity)
-
-    if chance(0.5):
-        ink = degrade.thicken(ink, float(rng.uniform(-0.45, 1.0)))
-    if chance(0.25 if machine else 0.1):
-        ink = degrade.carbon(ink, float(rng.uniform(0.02, 0.075)) * em, float(rng.uniform(1, 2.2)))
-    if chance(0.5 if machine else 0.25):
-        ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.5 if machine else 0.35)), rng)
-    if chance(0.08):
-        ink = degrade.fade(ink, *rng.permutation([1.0, float(rng.uniform(0.15, 0.7))]))
-    if chance(0.2):
-        ink = degrade.broken(ink, em, float(rng.uniform(0.02, 0.2)), rng)
-    if machine and chance(0.12):
-        ink = degrade.dots(ink, em / float(rng.uniform(7, 12)), (rng.random(), rng.random()))
-    if machine and chance(0.08):
-        ink = degrade.stripes(ink, em * float(rng.uniform(0.08, 0.3)), 0.5, rng)
-    if machine and chance(0.08):
-        ink = degrade.gaps(ink, em, int(rng.integers(1, 4)), rng)
-    return ink
+    u, most = rng.uniform, 0.5 if machine else 0.35
+    steps: degrade.Steps = [
+        (0.5, lambda ink: degrade.thicken(ink, u(-0.45, 1.0))),
+        (0.25 if machine else 0.1, lambda ink: degrade.carbon(ink, u(0.02, 0.075) * em, u(1, 2.2))),
+        (0.5 if machine else 0.25, lambda ink: degrade.uneven(ink, em, u(0.05, most), rng)),
+        (0.08, lambda ink: degrade.fade(ink, *rng.permutation([1.0, u(0.15, 0.7)]))),
+        (0.2, lambda ink: degrade.broken(ink, em, u(0.02, 0.2), rng)),
+    ]
+    if machine:
+        steps += [
+            (0.12, lambda ink: degrade.dots(ink, em / u(7, 12), (rng.random(), rng.random()))),
+            (0.08, lambda ink: degrade.stripes(ink, em * u(0.08, 0.3), 0.5, rng)),
+            (0.08, lambda ink: degrade.gaps(ink, em, int(rng.integers(1, 4)), rng)),
+        ]
+    return degrade.sometimes(ink, steps, rng, severity)
 
 
 def _scan(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
     """What happens between paper and file: tone, stains, the other side, lens, sensor, coding."""
-
-    def chance(p: float) -> bool:
-        return bool(rng.random() < p * severity)
-
-    clean = rng.random() > 0.75 * severity
-    paper = float(rng.uniform(235, 255) if clean else rng.uniform(110, 250))
-    contrast = float(rng.uniform(0.6, 1.0) if clean else rng.uniform(0.22, 0.95))
-    grain = 0.0 if clean else float(rng.uniform(0, 8)) * severity
+    u, clean = rng.uniform, rng.random() > 0.75 * severity
+    paper = u(235, 255) if clean else u(110, 250)
+    contrast = u(0.6, 1.0) if clean else u(0.22, 0.95)
+    grain = 0.0 if clean else u(0, 8) * severity
+    steps: degrade.Steps = [
+        (0.08, lambda scan: degrade.show_through(scan, ink[::-1], u(8, 40))),
+        (0.08, lambda scan: degrade.stain(scan, 3 * em, u(20, 70), rng)),
+        (0.15, lambda scan: degrade.light(scan, u(0.05, 0.4), rng)),
+        (0.45, lambda scan: degrade.blur(scan, u(0.015, 0.055) * em)),
+        # An em was 10 to 24 pixels high in the first scan.
+        (0.35, lambda scan: degrade.low_resolution(scan, max(1.0, em / u(10, 24)))),
+        (0.4, lambda scan: degrade.noise(scan, u(1, 12), rng)),
+    ]
+    if contrast > 0.5:
+        steps.append((0.12, lambda scan: degrade.black_and_white(scan, 0.6, rng)))
+    steps += [
+        (0.3, lambda scan: degrade.jpeg(scan, int(rng.integers(15, 85)))),
+        (0.04, lambda scan: 255 - scan),
+    ]
     scan = degrade.print_on_paper(ink, rng, paper, paper * (1 - contrast), grain)
-    if chance(0.08):
-        scan = degrade.show_through(scan, ink[::-1], float(rng.uniform(8, 40)))
-    if chance(0.08):
-        scan = degrade.stain(scan, 3 * em, float(rng.uniform(20, 70)), rng)
-    if chance(0.15):
-        scan = degrade.light(scan, float(rng.uniform(0.05, 0.4)), rng)
-    if chance(0.45):
-        scan = degrade.blur(scan, float(rng.uniform(0.015, 0.055)) * em)
-    if chance(0.35):
-        rows = float(rng.uniform(10, 24))  # height of an em in the first scan
-        scan = degrade.low_resolution(scan, max(1.0, em / rows))
-    if chance(0.4):
-        scan = degrade.noise(scan, float(rng.uniform(1, 12)), rng)
-    if contrast > 0.5 and chance(0.12):
-        scan = degrade.otsu(scan) if rng.random() < 0.6 else degrade.sauvola(scan)
-    if chance(0.3):
-        scan = degrade.jpeg(scan, int(rng.integers(15, 85)))
-    if chance(0.04):
-        scan = (255 - scan).astype(np.uint8)
-    return scan
+    return degrade.sometimes(scan, steps, rng, severity)

@@ -14,29 +14,12 @@ from numpy.random import Generator
 
 from ocrkit.synth import degrade, marks
 from ocrkit.synth.degrade import Ink, Scan
-from ocrkit.synth.fonts import Font
-from ocrkit.synth.layouts import lay_out
+from ocrkit.synth.fonts import MACHINES, Font
+from ocrkit.synth.layouts import LAYOUTS, lay_out
 
 POINTS = 8  # along each edge of a line's polygon
 
-# kind of page -> its share
-KINDS = {
-    "letter": 0.09,
-    "typescript": 0.12,
-    "book": 0.09,
-    "newspaper": 0.07,
-    "receipt": 0.14,
-    "form": 0.07,
-    "table": 0.13,
-    "title": 0.04,
-    "office": 0.06,
-    "index": 0.05,
-    "card": 0.06,
-    "blank": 0.02,
-    "pictures": 0.06,
-}
-# Kept clean: the papers of today's offices.
-_SPARED = {"office": 0.35}
+KINDS = {kind: layout.share for kind, layout in LAYOUTS.items()}  # of page
 # mark -> (chance that a page has it, its size as a share of the page's width, height over width)
 _CLUTTER = {
     "scribble": (0.16, 0.3, 0.4),
@@ -83,7 +66,8 @@ class PageGenerator:
     def __call__(self, index: int) -> Sheet:
         rng = np.random.default_rng((self.seed, index))
         kind = self.kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
-        severity = self.severity * _SPARED.get(kind, 1.0)
+        # The papers of today's offices are kept clean.
+        severity = self.severity * (0.35 if kind == "office" else 1.0)
         desk = lay_out(kind, rng, self.fonts)
         if severity > 0:
             _clutter(desk.ink, rng, severity)
@@ -99,8 +83,7 @@ class PageGenerator:
 
 def _outline(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     x = np.linspace(x0, x1, POINTS)
-    along = np.concatenate([x, x[::-1]])
-    return np.stack([along, np.repeat([y0, y1], POINTS)], axis=1).astype(np.float32)
+    return np.c_[np.r_[x, x[::-1]], np.repeat([y0, y1], POINTS)].astype(np.float32)
 
 
 def _clutter(ink: Scan, rng: Generator, severity: float) -> None:
@@ -114,7 +97,7 @@ def _clutter(ink: Scan, rng: Generator, severity: float) -> None:
             if kind == "hole":  # near an edge, as punched
                 x = 0.3 * w if rng.random() < 0.8 else width - 1.3 * w
             elif kind == "ruler":
-                y = float(rng.choice([0, height - h]))
+                y = rng.choice([0, height - h])
             marks.draw(ink, kind, (x, y, x + w, y + h), rng)
 
 
@@ -123,40 +106,37 @@ def _clutter(ink: Scan, rng: Generator, severity: float) -> None:
 
 def _paper(ink: Ink, em: float, type_kind: str, rng: Generator, severity: float) -> Scan:
     """Ink worn by press, ribbon or needles, on paper of some tone with its own stains and folds."""
-
-    def chance(p: float) -> bool:
-        return bool(rng.random() < p * severity)
-
-    machine = type_kind in ("typewriter", "dotmatrix", "mono")
-    other = ink
-    if chance(0.45):
-        ink = degrade.thicken(ink, float(rng.uniform(-0.3, 0.9)))
-    if chance(0.2 if machine else 0.05):
-        ink = degrade.carbon(ink, float(rng.uniform(0.02, 0.07)) * em, float(rng.uniform(1, 2)))
-    if chance(0.35):
-        ink = degrade.uneven(ink, em, float(rng.uniform(0.05, 0.4)), rng)
-    if chance(0.1):
-        ink = degrade.uneven(ink, 8 * em, float(rng.uniform(0.1, 0.35)), rng)
-    if chance(0.15):
-        ink = degrade.broken(ink, em, float(rng.uniform(0.02, 0.15)), rng)
-    if machine and chance(0.1):
-        ink = degrade.dots(ink, em / float(rng.uniform(7, 12)), (rng.random(), rng.random()))
-    if machine and chance(0.07):
-        ink = degrade.stripes(ink, em * float(rng.uniform(0.1, 8)), 0.4, rng)
+    u, machine = rng.uniform, type_kind in MACHINES
+    steps: degrade.Steps = [
+        (0.45, lambda ink: degrade.thicken(ink, u(-0.3, 0.9))),
+        (0.2 if machine else 0.05, lambda ink: degrade.carbon(ink, u(0.02, 0.07) * em, u(1, 2))),
+        (0.35, lambda ink: degrade.uneven(ink, em, u(0.05, 0.4), rng)),
+        (0.1, lambda ink: degrade.uneven(ink, 8 * em, u(0.1, 0.35), rng)),
+        (0.15, lambda ink: degrade.broken(ink, em, u(0.02, 0.15), rng)),
+    ]
+    if machine:
+        steps += [
+            (0.1, lambda ink: degrade.dots(ink, em / u(7, 12), (rng.random(), rng.random()))),
+            (0.07, lambda ink: degrade.stripes(ink, em * u(0.1, 8), 0.4, rng)),
+        ]
+    worn = degrade.sometimes(ink, steps, rng, severity)
 
     clean = rng.random() > 0.75 * severity
-    paper = float(rng.uniform(235, 255) if clean else 250 - 155 * rng.random() ** 1.7)
-    contrast = float(rng.uniform(0.65, 1.0) if clean else rng.uniform(0.35, 0.95))
-    grain = 0.0 if clean else float(rng.uniform(0, 6)) * severity * contrast
-    scan = degrade.print_on_paper(ink, rng, paper, paper * (1 - contrast), grain)
-    if chance(0.12):
-        turned = np.roll(other, int(rng.integers(1, 60)), axis=0)
-        scan = degrade.show_through(scan, turned, float(rng.uniform(0.04, 0.2)) * paper * contrast)
-    if chance(0.15):
-        size = float(rng.choice([2, 8, 20])) * em
-        scan = degrade.stain(scan, size, float(rng.uniform(10, 45)), rng)
-    while chance(0.2):
-        scan = _folded(scan, int(rng.integers(2)), float(rng.uniform(8, 50)), rng)
+    paper = u(235, 255) if clean else 250 - 155 * rng.random() ** 1.7
+    contrast = u(0.65, 1.0) if clean else u(0.35, 0.95)
+    grain = 0.0 if clean else u(0, 6) * severity * contrast
+    scan = degrade.print_on_paper(worn, rng, paper, paper * (1 - contrast), grain)
+
+    def other() -> Ink:
+        return np.roll(ink, int(rng.integers(1, 60)), axis=0)
+
+    stains: degrade.Steps = [
+        (0.12, lambda scan: degrade.show_through(scan, other(), u(0.04, 0.2) * paper * contrast)),
+        (0.15, lambda scan: degrade.stain(scan, rng.choice([2, 8, 20]) * em, u(10, 45), rng)),
+    ]
+    scan = degrade.sometimes(scan, stains, rng, severity)
+    while rng.random() < 0.2 * severity:
+        scan = _folded(scan, int(rng.integers(2)), u(8, 50), rng)
     return scan
 
 
@@ -179,13 +159,13 @@ def _laid(
 ) -> tuple[Scan, list[np.ndarray]]:
     """The sheet on the glass or the table: askew, bent, seen aslant; its lines likewise."""
     height, width = scan.shape
-    photo = photo and bool(rng.random() < 0.4 * severity)
-    bare = photo or bool(rng.random() < 0.35 * severity)  # more in view than the sheet
-    margins = rng.uniform(0, 0.12 if photo else 0.06, 4) * float(bare) * severity * width
+    photo = photo and rng.random() < 0.4 * severity
+    bare = photo or rng.random() < 0.35 * severity  # more in view than the sheet
+    margins = rng.uniform(0, 0.12 if photo else 0.06, 4) * bare * severity * width
     size = (round(width + margins[0] + margins[1]), round(height + margins[2] + margins[3]))
 
     tilt = rng.normal(0, 1) if rng.random() < 0.92 else rng.uniform(-8, 8)
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(severity * tilt), 1.0)
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), severity * tilt, 1.0)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved = corners @ turn[:, :2].T + turn[:, 2] + margins[[0, 2]]
     moved += rng.normal(0, severity * (0.025 if photo else 0.004), (4, 2)) * width
@@ -229,43 +209,32 @@ def _fitted(
 ) -> np.ndarray:
     """`matrix`, made smaller and moved so that it keeps all points on the page."""
     moved = cv2.perspectiveTransform(points[:, None].astype(np.float32), matrix)[:, 0]
-    low, high = moved.min(axis=0), moved.max(axis=0)
-    room = np.array(size) - 2 * margin
-    scale = float(min(1.0, *(room / np.maximum(high - low, 1))))
-    start = np.clip(low, margin, np.maximum(margin, np.array(size) - margin - scale * (high - low)))
-    shift = start - scale * low
-    return np.asarray(np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]]) @ matrix)
+    low, extent, end = moved.min(axis=0), np.ptp(moved, axis=0), np.array(size) - margin
+    scale = float(min(1.0, *((end - margin) / np.maximum(extent, 1))))
+    x, y = np.clip(low, margin, np.maximum(margin, end - scale * extent)) - scale * low
+    return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]]) @ matrix
 
 
 def _ground(size: tuple[int, int], photo: bool, rng: Generator) -> Scan:
     """What lies beneath the sheet: the scanner's lid, black or grey; a table or cloth."""
-    shape = (size[1], size[0])
-    tone = float(rng.choice([rng.uniform(0, 40), rng.uniform(40, 180), rng.uniform(200, 255)]))
-    ground = np.full(shape, tone, np.float32)
+    tone = rng.choice([rng.uniform(0, 40), rng.uniform(40, 180), rng.uniform(200, 255)])
+    ground = np.full(size[::-1], tone, np.float32)
     if photo or rng.random() < 0.3:
         for cell in (4.0, 60.0):
-            ground += rng.uniform(2, 18) * degrade.clouds(shape, cell, rng)
+            ground += rng.uniform(2, 18) * degrade.clouds(ground.shape, cell, rng)
     return np.clip(ground, 0, 255).astype(np.uint8)
 
 
 def _scanned(scan: Scan, em: float, rng: Generator, severity: float) -> Scan:
     """What light, lens, sensor and coding do."""
-
-    def chance(p: float) -> bool:
-        return bool(rng.random() < p * severity)
-
-    if chance(0.2):
-        scan = degrade.light(scan, float(rng.uniform(0.05, 0.4)), rng)
-    if chance(0.4):
-        scan = degrade.blur(scan, float(rng.uniform(0.015, 0.06)) * em)
-    if chance(0.3):
-        scan = degrade.low_resolution(scan, max(1.0, em / float(rng.uniform(9, 22))))
-    if chance(0.35):
-        scan = degrade.noise(scan, float(rng.uniform(1, 12)), rng)
-    if chance(0.1):
-        scan = degrade.otsu(scan) if rng.random() < 0.5 else degrade.sauvola(scan)
-    if chance(0.3):
-        scan = degrade.jpeg(scan, int(rng.integers(20, 85)))
-    if chance(0.03):
-        scan = (255 - scan).astype(np.uint8)
-    return scan
+    u = rng.uniform
+    steps: degrade.Steps = [
+        (0.2, lambda scan: degrade.light(scan, u(0.05, 0.4), rng)),
+        (0.4, lambda scan: degrade.blur(scan, u(0.015, 0.06) * em)),
+        (0.3, lambda scan: degrade.low_resolution(scan, max(1.0, em / u(9, 22)))),
+        (0.35, lambda scan: degrade.noise(scan, u(1, 12), rng)),
+        (0.1, lambda scan: degrade.black_and_white(scan, 0.5, rng)),
+        (0.3, lambda scan: degrade.jpeg(scan, int(rng.integers(20, 85)))),
+        (0.03, lambda scan: 255 - scan),
+    ]
+    return degrade.sometimes(scan, steps, rng, severity)

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.synth import degrade
 from ocrkit.synth.degrade import Ink, Scan
-from ocrkit.synth.fonts import package_folder
+from ocrkit.synth.fonts import load_font, package_folder
 
 # Knuth's Computer Modern is a type of the 1890s, and its typewriter face the only one in the locked
 # packages. Its files keep accents and ligatures in places of TeX's own.
@@ -44,9 +44,7 @@ class _Face:
     @cached_property
     def font(self) -> ImageFont.FreeTypeFont:
         folder = package_folder("matplotlib", "mpl-data", "fonts", "ttf")
-        # The basic layout is the same whatever shaping library a machine has.
-        layout = ImageFont.Layout.BASIC
-        return ImageFont.truetype(folder / f"{self.name}.ttf", self.size, layout_engine=layout)
+        return load_font(str(folder / f"{self.name}.ttf"), self.size)
 
     def glyphs(self, text: str) -> list[tuple[str, str, float]]:
         """(letter, accent to strike over it, advance in px) for each letter of `text`."""
@@ -121,12 +119,11 @@ def _set(page: str, rng: Generator) -> tuple[Ink, str]:
 
 def _turned(scan: Scan, degrees: float) -> Scan:
     """The sheet laid askew on the glass; beyond its edge is more of the same paper."""
-    height, width = scan.shape
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    turned = cv2.warpAffine(
-        scan, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return turned.astype(np.uint8)
+    size = scan.shape[::-1]
+    matrix = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1.0)
+    beyond = cv2.BORDER_REPLICATE
+    turned = cv2.warpAffine(scan, matrix, size, flags=cv2.INTER_CUBIC, borderMode=beyond)
+    return np.asarray(turned, np.uint8)
 
 
 def _folded(scan: Scan, y: int, depth: float) -> Scan:
@@ -192,21 +189,20 @@ _SAMPLES: dict[str, tuple[str, Callable[[Ink, Generator], Scan]]] = {
 }
 
 
-def render_sample(name: str, seed: int = 0) -> tuple[Scan, str]:
+def render_sample(name: str) -> tuple[Scan, str]:
     """The scan, uint8 grey (H, W), and the text of one of the samples, before it is compressed."""
     page, scanner = _SAMPLES[name]
-    rng = default_rng((seed, list(_SAMPLES).index(name)))
+    rng = default_rng((0, list(_SAMPLES).index(name)))
     ink, text = _set(page, rng)
     return scanner(ink, rng), text
 
 
-def write_samples(folder: str | Path, seed: int = 0) -> list[Path]:
-    """Write the samples, each with its text beside it (.txt), into `folder`; their paths."""
+def write_samples(folder: str | Path) -> None:
+    """Write the samples, each with its text beside it (.txt), into `folder`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     for name in _SAMPLES:
-        scan, text = render_sample(name, seed)
+        scan, text = render_sample(name)
         path, image = folder / name, Image.fromarray(scan)
         if path.suffix == ".jpg":
             image.save(path, quality=42, optimize=True, dpi=(150, 150))
@@ -217,8 +213,6 @@ def write_samples(folder: str | Path, seed: int = 0) -> list[Path]:
             image = image.convert("1") if few else image.quantize(16, dither=Image.Dither.NONE)
             image.save(path, optimize=True, dpi=(150, 150))
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
-        paths.append(path)
-    return paths
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -53,16 +53,19 @@ def reference_words(
     # The test sets are dealt first: they stay the same words however many there are to train on.
     sizes = {"test1000": extra_test, "test": test, "train": train}
     words = iter(_shuffled_words(sum(sizes.values()), seed))
-    plans = [(folder / f"{name}.txt", _plan(name, size, words)) for name, size in sizes.items()]
-    lacking = [(manifest, plan) for manifest, plan in plans if not _is_made(manifest, plan)]
-    for manifest, plan in lacking:
+    for name, size in sizes.items():
+        manifest, plan = folder / f"{name}.txt", _plan(name, size, words)
+        rows = "".join(f"{path}\t{word}\n" for path, word in plan.items())
+        listed = manifest.is_file() and manifest.read_text(encoding="utf-8") == rows
+        if listed and all((folder / path).is_file() for path in plan):
+            continue
         manifest.unlink(missing_ok=True)  # it would vouch for images about to be replaced
-        (folder / manifest.stem).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         pictures = plan.items()
-        for path, word in counted(pictures, manifest.stem) if progress else pictures:
+        for path, word in counted(pictures, name) if progress else pictures:
             draw_word(word, seed).save(folder / path)
         partial = manifest.with_suffix(".part")
-        partial.write_text(_rows(plan), encoding="utf-8", newline="\n")
+        partial.write_text(rows, encoding="utf-8", newline="\n")
         partial.replace(manifest)
 
 
@@ -75,10 +78,14 @@ def draw_word(word: str, seed: int) -> Image.Image:
 
 
 def _draw(word: str, seed: int) -> Image.Image:
-    strings, _, files = _trdg()
+    strings, drawing, files = _trdg()
     rng = random.Random(f"{seed} {word}")
     fonts = sorted(files.load_fonts("en"))  # trdg lists them in the order of the file system
-    with _trdg_made_to_run(rng.getrandbits(31)):
+    pillow_fonts, state, start = drawing.ImageFont, random.getstate(), rng.getrandbits(31)
+    drawing.ImageFont = SimpleNamespace(truetype=_Font)
+    random.seed(start)
+    cv2.setRNGSeed(start)
+    try:
         # trdg returns nothing where it finds no ink, as in a full stop of hairlines.
         for font in rng.sample(fonts, len(fonts)):
             made = strings.GeneratorFromStrings(
@@ -86,40 +93,23 @@ def _draw(word: str, seed: int) -> Image.Image:
             )
             if image := made.next()[0]:
                 return image
+    finally:
+        random.setstate(state)
+        drawing.ImageFont = pillow_fonts
     raise ValueError(f"no font of trdg's draws anything for {word!r}")
 
 
 class _Font(ImageFont.FreeTypeFont):
     """A font with the method that trdg still calls and Pillow 10 took away."""
 
+    def __init__(self, font: str, size: int) -> None:
+        # Pillow's other layout engine is used where a system library happens to be installed, and
+        # sets some letters otherwise.
+        super().__init__(font, size, layout_engine=ImageFont.Layout.BASIC)
+
     def getsize(self, text: str) -> tuple[int, int]:
         _, _, right, bottom = self.getbbox(text)
         return round(right), round(bottom)
-
-
-def _open_font(font: str, size: int) -> _Font:
-    # Pillow's other layout engine is used where a system library happens to be installed, and sets
-    # some letters otherwise.
-    return _Font(font, size, layout_engine=ImageFont.Layout.BASIC)
-
-
-@contextmanager
-def _trdg_made_to_run(seed: int) -> Iterator[None]:
-    """trdg on a Pillow it was not written for, with both its sources of chance seeded.
-
-    Afterwards trdg's module is as it was, and `random`, from whose shared state trdg draws, goes
-    on from where it stood. OpenCV's chance stays seeded in this thread.
-    """
-    drawing = _trdg()[1]
-    pillow_fonts, state = drawing.ImageFont, random.getstate()
-    drawing.ImageFont = SimpleNamespace(truetype=_open_font)
-    random.seed(seed)
-    cv2.setRNGSeed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        drawing.ImageFont = pillow_fonts
 
 
 @cache
@@ -151,15 +141,3 @@ def _plan(name: str, size: int, words: Iterator[str]) -> dict[str, str]:
     valid = _trdg()[2].make_filename_valid
     numbered = [(i, next(words)) for i in range(size)]
     return {f"{name}/{valid(f'{i}_{word}')}.jpg": word for i, word in numbered}
-
-
-def _rows(plan: dict[str, str]) -> str:
-    return "".join(f"{path}\t{word}\n" for path, word in plan.items())
-
-
-def _is_made(manifest: Path, plan: dict[str, str]) -> bool:
-    return (
-        manifest.is_file()
-        and manifest.read_text(encoding="utf-8") == _rows(plan)
-        and all((manifest.parent / path).is_file() for path in plan)
-    )

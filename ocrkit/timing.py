@@ -1,0 +1,119 @@
+"""Seconds that can be compared.
+
+What is compared takes turns, round after round, so that a noisy moment of the machine hits all
+alike; medians then bear comparing, and so do ratios within a round.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
+from statistics import median
+from timeit import Timer, timeit
+from typing import Any, TypeVar
+
+import torch
+
+from ocrkit.backends import quiet
+from ocrkit.progress import progress
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What several rounds gave; as text the median, and in brackets the lowest and the highest."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return median(self.values)
+
+    def map(self, function: Callable[[float], float]) -> Spread:
+        return Spread(tuple(map(function, self.values)))
+
+    def ratio(self, other: Spread) -> Spread:
+        """This over the other, round by round."""
+        return Spread(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
+
+    def overlaps(self, other: Spread) -> bool:
+        """Whether the ranges from lowest to highest do: then neither is surely the larger."""
+        return min(self.values) <= max(other.values) and min(other.values) <= max(self.values)
+
+    def __str__(self) -> str:
+        places = sum(self.median < limit for limit in (100, 10, 0.1))
+        low, middle, high = (
+            f"{value:.{places}f}" for value in (min(self.values), self.median, max(self.values))
+        )
+        return f"{middle} ({low}-{high})"
+
+
+def interleaved(
+    runs: Mapping[K, Callable[[], object]], rounds: int = 5, title: str = ""
+) -> dict[K, Spread]:
+    """Seconds that each run takes, in rounds in which each has its turn.
+
+    Call each once before: what a first call compiles or loads would be counted here. With a title
+    the progress is shown.
+    """
+    return in_turns(
+        {key: partial(timeit, run, number=1) for key, run in runs.items()}, rounds, title
+    )
+
+
+def in_turns(
+    clocks: Mapping[K, Callable[[], float]], rounds: int, title: str = ""
+) -> dict[K, Spread]:
+    """The same, of runs that say themselves how long they took."""
+    turns = list(clocks) * rounds
+    seconds: dict[K, list[float]] = {key: [] for key in clocks}
+    for key in progress(turns, title, unit="turns") if title else turns:
+        seconds[key].append(clocks[key]())
+    return {key: Spread(tuple(values)) for key, values in seconds.items()}
+
+
+@contextmanager
+def apart(make: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
+    """Something made, and used, in a process of its own.
+
+    The threads of a runtime that has just answered would be in the way of the next. What this gives
+    calls a function there, with what was made as its first argument. Functions, their arguments and
+    what they return go there and back by pickle; an error, in making too, is raised here.
+    """
+    pickled, threads = pickle.dumps(make), torch.get_num_threads()
+    # Forking a process in which torch has started its threads may hang, so it is spawned.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, torch.set_num_threads, (threads,)) as pool:
+
+        def use(function: Callable[..., T], *arguments: Any) -> T:
+            return pool.submit(_call, pickled, function, arguments).result()
+
+        use(id)  # so that it is made
+        yield use
+
+
+def _call(make: bytes, function: Callable[..., T], arguments: Sequence[Any]) -> T:
+    return function(_made(make), *arguments)
+
+
+@cache
+def _made(make: bytes) -> Any:
+    with quiet():
+        return pickle.loads(make)()
+
+
+def mean_seconds(made: Any, function: Callable[..., object], *arguments: Any) -> float:
+    """What one call takes of a function that `apart` uses: the mean of as many as take 0.2 seconds.
+
+    Shorter ones are not counted at first, when threads are asleep and caches emptied by whoever had
+    the turn before.
+    """
+    calls, seconds = Timer(partial(function, made, *arguments)).autorange()
+    return seconds / calls
