@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -112,14 +111,10 @@ class Recognizer:
         if progress and len(readable) < len(crops):
             progress(len(crops) - len(readable))
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
-        coming: dict[int, Future[Reading]] = {}
-        with ThreadPoolExecutor(1) as pool:  # decodes while the network looks at the next batch
-            for index, logits in self._looks(tight):
-                coming[index] = pool.submit(self._read, logits)
-                if progress:
-                    progress(1)
-        for index, reading in coming.items():
-            readings[index] = reading.result()
+        for index, logits in self._looks(tight):
+            readings[index] = _reading(self._decode(logits), len(logits))
+            if progress:
+                progress(1)
         return readings
 
     def _looks(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
@@ -152,9 +147,6 @@ class Recognizer:
         for _, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.batch_size):
                 yield indices[start : start + self.batch_size]
-
-    def _read(self, logits: np.ndarray) -> Reading:
-        return _reading(self._decode(logits), len(logits))
 
     def _decode(self, logits: np.ndarray) -> Decoded:
         if self.decoder == "beam":

@@ -332,12 +332,6 @@ def test_unless_told_otherwise_it_reads_in_int8_where_openvino_is_installed(monk
     assert callable(Recognizer.load().backend)
 
 
-def test_what_fails_while_a_line_is_decoded_is_raised(monkeypatch):
-    monkeypatch.setattr("ocrkit.recognize.greedy_batch", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        Recognizer(says({0: "a"}), LETTERS)([crop()])
-
-
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere.safetensors not found"):
         Recognizer.load(tmp_path / "nowhere.safetensors")

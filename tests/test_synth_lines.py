@@ -226,3 +226,14 @@ def test_neighbours_are_seen_in_loose_crops_alone(few_fonts):
             changed += 1
             assert rows.min() < 0.5 * em or rows.max() > len(without) - 0.5 * em
     assert 2 < changed < 20
+
+
+def test_a_clipped_word_loses_what_leans_out_of_it_and_nothing_else():
+    font = named("Walkway_Oblique_Bold")
+    whole, clipped = (
+        typeset("koshered", font, default_rng(2), 0, "", clipped)[0] for clipped in (False, True)
+    )
+    changed = np.flatnonzero((whole != clipped).any(axis=0))
+    last = np.flatnonzero(whole.any(axis=0))[-1]
+    assert changed[-1] == last and 2 <= len(changed) <= 6
+    assert not clipped[:, changed].any()

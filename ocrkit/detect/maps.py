@@ -137,6 +137,7 @@ def outline(core: np.ndarray, margin: float = 0) -> np.ndarray:
 
 
 def _curve(x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int) -> Polynomial:
+    degree = min(degree, len(np.unique(x)) - 1)  # a core of a column or two says no more
     if not degree:
         return Polynomial([np.average(y, weights=weight)])
     return Polynomial.fit(x, y, degree, w=weight)

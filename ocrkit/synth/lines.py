@@ -59,8 +59,11 @@ class LineGenerator:
         style, text = line(rng, self.style, max_chars=int(rng.integers(1, self.max_chars + 1)))
         font, text = self.choose_font(style, text, rng)
         other = font.drawable(line(rng, style)[1])
-        severity = self.severity * (0.4 if style == "reference" else 1.0)
-        return Crop(render(text, font, rng, severity, other), text)
+        if style != "reference":
+            return Crop(render(text, font, rng, self.severity, other), text)
+        # trdg cuts off what of its slanted letters leans out of a word.
+        clipped = rng.random() < 0.7
+        return Crop(render(text, font, rng, 0.4 * self.severity, other, clipped), text)
 
     def choose_font(self, style: str, text: str, rng: Generator) -> tuple[Font, str]:
         """A font for the style that has every character; else the text without what it lacks."""
@@ -95,16 +98,26 @@ def _reference_fonts(fonts: tuple[Font, ...] | None) -> tuple[tuple[Font, ...], 
     return tuple(tuple(families[name]) for name in names)
 
 
-def render(text: str, font: Font, rng: Generator, severity: float = 1.0, other: str = "") -> Scan:
-    """One line crop, uint8 grey (h, w); `other` is a text for neighbouring lines."""
-    ink, em = typeset(text, font, rng, severity, other)
+def render(
+    text: str,
+    font: Font,
+    rng: Generator,
+    severity: float = 1.0,
+    other: str = "",
+    clipped: bool = False,
+) -> Scan:
+    """One line crop, uint8 grey (h, w).
+
+    other: a text for neighbouring lines. clipped: without what leans out at the line's ends.
+    """
+    ink, em = typeset(text, font, rng, severity, other, clipped)
     if severity > 0:
         ink = _damage_ink(ink, em, font.kind in MACHINES, rng, severity)
     return _scan(ink, em, rng, severity)
 
 
 def typeset(
-    text: str, font: Font, rng: Generator, severity: float, other: str
+    text: str, font: Font, rng: Generator, severity: float, other: str, clipped: bool = False
 ) -> tuple[Ink, float]:
     """Ink of a line within the bounds that a detector or a person would have cut, and its em."""
     em = int(rng.integers(22, 40))
@@ -127,6 +140,9 @@ def typeset(
     pen = ImageDraw.Draw(canvas)
     x, baseline = pad + margins[0] - min(left, 0), pad - above
     end = setting.write(pen, x, baseline, text, rng)
+    if clipped:
+        pen.rectangle((0, 0, round(x) - 1, height), 0)
+        pen.rectangle((round(end), 0, room, height), 0)
     # A crop cut too tight round a lone full stop must keep a few columns.
     width = max(round(end + margins[1]) + pad, 2 * pad + 4)
 
