@@ -91,7 +91,9 @@ def test_texts_have_only_characters_of_their_font():
 def test_neighbouring_lines_have_only_characters_of_the_font(monkeypatch):
     others = []
 
-    def spy(text: str, font: Font, rng: Generator, severity: float, other: str) -> np.ndarray:
+    def spy(
+        text: str, font: Font, rng: Generator, severity: float, other: str, clipped: bool = False
+    ) -> np.ndarray:
         others.append(other)
         return np.zeros((32, 32), np.uint8)
 
