@@ -164,10 +164,9 @@ def compare(
     reasons = {a.label: a.problem for a in artefacts if a.problem}
     usable = [a for a in artefacts if not a.problem]
     with ExitStack() as stack:
-        enter = stack.enter_context
-        uses, refused = available({a.label: partial(enter, apart(a.load)) for a in usable})
+        uses = {a.label: stack.enter_context(apart(a.load)) for a in usable}
         scores, failed = available({n: partial(use, evaluate, samples) for n, use in uses.items()})
-        reasons |= refused | failed
+        reasons |= failed
         clocks = {
             (label, batch): partial(uses[label], mean_seconds, _read, crops, batch)
             for label in scores

@@ -85,7 +85,8 @@ def apart(make: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
 
     The threads of a runtime that has just answered would be in the way of the next. What this gives
     calls a function there, with what was made as its first argument. Functions, their arguments and
-    what they return go there and back by pickle; an error, in making too, is raised here.
+    what they return go there and back by pickle; an error, in making too, is raised by the call.
+    Making begins at once and is not waited for, so that several may be made side by side.
     """
     pickled, threads = pickle.dumps(make), torch.get_num_threads()
     # Forking a process in which torch has started its threads may hang, so it is spawned.
@@ -95,7 +96,7 @@ def apart(make: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
         def use(function: Callable[..., T], *arguments: Any) -> T:
             return pool.submit(_call, pickled, function, arguments).result()
 
-        use(id)  # so that it is made
+        pool.submit(_call, pickled, id, ())
         yield use
 
 

@@ -53,6 +53,6 @@ def test_what_is_apart_is_made_once_in_a_process_of_its_own() -> None:
 def test_an_error_in_making_what_is_apart_comes_up_here() -> None:
     with (
         pytest.raises(OcrkitError, match="no weights are called 'none-such'"),
-        apart(partial(Recognizer.load, "none-such")),
+        apart(partial(Recognizer.load, "none-such")) as use,
     ):
-        pass
+        use(len)
