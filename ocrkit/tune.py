@@ -66,17 +66,19 @@ def grid(
 
     loud = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'tuning.db'}",
-        sampler=optuna.samplers.GridSampler(space, seed=config.seed),
-        study_name=name,
-        load_if_exists=True,
-    )
-    _revive(study)
-    left = range(prod(map(len, space.values())) - len(_done(study)))
-    for _ in progress(left, "trials", unit="trials"):
-        study.optimize(objective, n_trials=1)
-    optuna.logging.set_verbosity(loud)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / 'tuning.db'}",
+            sampler=optuna.samplers.GridSampler(space, seed=config.seed),
+            study_name=name,
+            load_if_exists=True,
+        )
+        _revive(study)
+        left = range(prod(map(len, space.values())) - len(_done(study)))
+        for _ in progress(left, "trials", unit="trials"):
+            study.optimize(objective, n_trials=1)
+    finally:
+        optuna.logging.set_verbosity(loud)
     rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in _done(study)]
     return pd.DataFrame(rows).sort_values("cer", ignore_index=True), best
 
