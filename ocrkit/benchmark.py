@@ -172,8 +172,8 @@ def compare(
             for label in scores
             for batch in batches
         }
-        for clock in clocks.values():
-            clock()
+        for label, batch in clocks:
+            uses[label](_read, crops, batch)
         seconds = in_turns(clocks, rounds, "reading")
     fresh = {a.label: partial(_start, a, crops[0]) for a in artefacts if a.label in scores}
     begun = interleaved(fresh, starts, "starting") if starts else {}

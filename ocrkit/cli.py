@@ -207,14 +207,14 @@ def pretrain(
         float | None,
         typer.Option(
             min=0.05,
-            help="Of a new recogniser: multiplier of the channels; 1 is the reference CRNN. "
-            f"[default: {WIDTH}]",
+            help="Of a recogniser: multiplier of the channels; 1 is the reference CRNN. Weights to "
+            f"start from are widened. [default: {WIDTH}]",
         ),
     ] = None,
     hidden: Annotated[
         int | None,
         typer.Option(
-            min=8, help=f"Of a new recogniser: LSTM units in one direction. [default: {HIDDEN}]"
+            min=8, help=f"Of a recogniser: LSTM units in one direction. [default: {HIDDEN}]"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights and of what is drawn.")] = 0,
@@ -238,11 +238,8 @@ def pretrain(
     Stop it at any time; the same command goes on from the last evaluation. Prints the path of the
     weights: `ocrkit read --recognizer` takes those of a recogniser.
     """
-    if (width or hidden) and (start_from or task == "detector"):
-        wrong = (
-            "these are the size of a new recogniser; a detector has none to choose, and weights to "
-            "start from have theirs: leave them out"
-        )
+    if (width or hidden) and task == "detector":
+        wrong = "these are the size of a recogniser; a detector has none to choose: leave them out"
         raise typer.BadParameter(wrong, param_hint="--width, --hidden")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
@@ -257,7 +254,8 @@ def pretrain(
             )
             weights = training.pretrain_detector(folder, finding, start_from)
         else:
-            model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all")
+            sized = width or hidden
+            model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
             reading = training.PretrainConfig(
                 model=model, minutes=minutes, seed=seed, workers=workers
             )

@@ -14,6 +14,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
+from operator import sub
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -191,6 +192,44 @@ class CRNN(nn.Module):
         model = cls(alphabet=alphabet, preprocessing=prep, provenance=source)
         load_exactly(model, state, path)
         return model.eval()
+
+
+@torch.no_grad()
+def widen(model: CRNN, config: ModelConfig) -> CRNN:
+    """A larger network that computes what `model` does, to be trained on from there; in eval mode.
+
+    The old channels and LSTM units come first; of the new ones, whose weights are random, nothing
+    reaches them until training lets it. (A function-preserving transformation, as in Chen,
+    Goodfellow and Shlens, "Net2Net", 2016, whose new units are copies of the old.)
+    Raises CheckpointError if `config` is not as large in every layer, or normalises others.
+    """
+    larger = CRNN(config, model.alphabet, model.preprocessing, model.provenance)
+    values = larger.state_dict()
+    if config.batch_norm != model.config.batch_norm or any(
+        min(map(sub, values[name].shape, old.shape), default=0) < 0
+        for name, old in model.state_dict().items()
+    ):
+        raise CheckpointError(
+            f"a network of {config} cannot take in the weights of one of {model.config}; choose "
+            "width and hidden no smaller than it has, and the same batch_norm"
+        )
+    for name, old in model.state_dict().items():
+        if not old.ndim:  # batch norm's count of steps
+            continue
+        # The four gates of an LSTM lie one below the other, and what its two directions give side
+        # by side; each of these is widened by itself.
+        gates, ways = 4 if ".rnn." in name else 1, 2 if "embedding.weight" in name else 1
+        inner, outer = _parts(old, gates, ways), _parts(values[name], gates, ways)
+        rows, columns = inner.shape[1], inner.shape[3]
+        outer[:, :rows] = 0
+        outer[:, :rows, :, :columns] = inner
+    return larger.eval()
+
+
+def _parts(weights: Tensor, gates: int, ways: int) -> Tensor:
+    """A view of a layer's weights: (gates, outputs of each, ways, inputs of each, the rest)."""
+    inputs = weights.shape[1] // ways if weights.ndim > 1 else 1
+    return weights.view(gates, weights.shape[0] // gates, ways, inputs, -1)
 
 
 def weights_path(name_or_path: str | Path, kind: str = FORMAT) -> Path:

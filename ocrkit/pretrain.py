@@ -29,11 +29,12 @@ from ocrkit.detect.network import LineNet, detector_loss
 from ocrkit.detect.pieces import Mixture, Pieces, PieceStream, own_sheets
 from ocrkit.errors import CheckpointError
 from ocrkit.metrics import accuracy, cer, line_f1
-from ocrkit.model import CRNN, ModelConfig
+from ocrkit.model import CRNN, ModelConfig, widen
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator, Sheet
 from ocrkit.train import ctc_loss, fast_bfloat16
 
+FAST = ModelConfig(0.25, 128, "all")  # the size of ocrkit-fast
 HELD_OUT = 1_000_003  # added to a seed: what a run is judged by, and never learns from
 
 
@@ -64,11 +65,12 @@ class Budget:
 class PretrainConfig(Budget):
     """How to pretrain a recogniser.
 
+    model: its size; None takes that of the weights it starts from, or without any the default.
     columns: pixel columns in a batch, so a batch holds columns / width lines. ramp: crops until
         lines have their full length and damage.
     """
 
-    model: ModelConfig = ModelConfig(0.25, 128, "all")
+    model: ModelConfig | None = None
     columns: int = 6144
     ramp: int = 60_000
     max_chars: int = 48
@@ -97,11 +99,14 @@ def pretrain(
     """Train a recogniser until the budget is spent; returns the averaged weights' checkpoint.
 
     A folder with a `state.pt` is gone on with. `start_from` names a checkpoint whose weights a new
-    run begins with. Raises CheckpointError if the state is of a model of other settings.
+    run begins with, widened to the settings' model where they have one. Raises CheckpointError if
+    the state is of a model of other settings, or theirs is smaller than that it starts from.
     """
     config = config or PretrainConfig()
     torch.manual_seed(config.seed)
-    model = CRNN.load(start_from) if start_from else CRNN(config.model)
+    model = CRNN.load(start_from) if start_from else CRNN(config.model or FAST)
+    if config.model and config.model != model.config:
+        model = widen(model, config.model)
     return _train(Path(folder), _Reading(model, config), start_from, progress)
 
 

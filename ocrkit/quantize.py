@@ -77,22 +77,22 @@ def to_openvino(
     path: str | Path,
     int8: bool = False,
     calibration: Iterable[np.ndarray] | None = None,
-    lstms: Collection[int] = (),
+    lstms: Collection[int] | None = None,
     validation: Sequence[Labelled] | None = None,
     tolerance: float = 0.01,
 ) -> Path:
     """Write the model as OpenVINO IR: `path`, an .xml, and a .bin beside it; weights in 16 bits.
 
-    With `int8`, convolutions and linear layers get 8-bit weights and compute in INT8, their ranges
-    taken from `calibration`: strips (N, 1, 32, W) float32 or, for a detector, what `network_input`
-    makes of pages; if None, from synthetic ones. LSTMs stay as they are, but for those named in
-    `lstms`, 0 or 1: OpenVINO's INT8 LSTM reads nothing right, though the same rounding does no harm
-    where it is computed in floating point.
+    With `int8`, its layers get 8-bit weights and compute in INT8, their ranges taken from
+    `calibration`: strips (N, 1, 32, W) float32 or, for a detector, what `network_input` makes of
+    pages; if None, from synthetic ones. LSTMs are quantised by the kit, as `_quantize_lstms` says.
+    `lstms` names those that NNCF quantises in their stead, 0 or 1, while others stay in floating
+    point: () for all of them; the INT8 LSTMs that NNCF asks for OpenVINO computes wrongly.
 
     With `validation`, lines for a recogniser, what costs most of them is set back to floating
     point, one after the other, until the share that is read exactly has fallen by no more than
-    `tolerance` of itself. It does not guard against `lstms`: NNCF judges the model before its
-    weights are 8 bits, and such an LSTM OpenVINO still computes in floating point.
+    `tolerance` of itself. It guards against no LSTM: NNCF judges the model before its weights are
+    8 bits, and OpenVINO still computes an LSTM in floating point then.
 
     Raises ValueError if `path` is no .xml or there is nothing to calibrate with, and OcrkitError
     where NNCF fails to set layers back, as it may with `lstms`.
@@ -257,17 +257,16 @@ def _quantized(
     ir: Any,
     model: CRNN | LineNet,
     inputs: list[np.ndarray],
-    lstms: Collection[int],
+    lstms: Collection[int] | None,
     validation: Sequence[Labelled] | None,
     tolerance: float,
 ) -> Any:
-    layers = [op for op in ir.get_ordered_ops() if op.get_type_name() == "LSTMSequence"]
-    kept = [op.get_friendly_name() for i, op in enumerate(layers) if i not in lstms]
+    kept = [op.get_friendly_name() for i, op in enumerate(_lstms(ir)) if i not in (lstms or ())]
     with quiet():
         with needs("NNCF", "nncf"):
             import nncf
         options = {"subset_size": len(inputs), "ignored_scope": nncf.IgnoredScope(names=kept)}
-        if validation is None or isinstance(model, LineNet):
+        if isinstance(model, LineNet):
             return nncf.quantize(ir, nncf.Dataset(inputs), **options)
 
         def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
@@ -275,21 +274,88 @@ def _quantized(
             return float(np.mean(right)), right
 
         try:
-            return nncf.quantize_with_accuracy_control(
-                ir,
-                nncf.Dataset(inputs),
-                nncf.Dataset(validation, lambda line: line[0]),
-                judge,
-                max_drop=tolerance,
-                drop_type=nncf.DropType.RELATIVE,
-                **options,
-            )
+            if validation is None:
+                small = nncf.quantize(ir, nncf.Dataset(inputs), **options)
+            else:
+                small = nncf.quantize_with_accuracy_control(
+                    ir,
+                    nncf.Dataset(inputs),
+                    nncf.Dataset(validation, lambda line: line[0]),
+                    judge,
+                    max_drop=tolerance,
+                    drop_type=nncf.DropType.RELATIVE,
+                    **options,
+                )
         except KeyError as error:
             # NNCF 3.4 takes the nodes of shapes out of its graph, and then looks for them there.
             raise OcrkitError(
                 "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
                 f"back to floating point (KeyError {error}); leave them out: lstms=()"
             ) from error
+    if lstms is None:
+        _quantize_lstms(small, _lstm_ranges(model, inputs))
+    return small
+
+
+def _lstms(ir: Any) -> list[Any]:
+    return [op for op in ir.get_ordered_ops() if op.get_type_name() == "LSTMSequence"]
+
+
+def _lstm_ranges(model: CRNN, strips: Iterable[np.ndarray]) -> list[float]:
+    """The largest size of a number that goes into each LSTM."""
+    model = deepcopy(model).eval().to("cpu")
+    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.LSTM)]
+    ranges = [1e-6] * len(layers)
+
+    def note(index: int, inputs: tuple[torch.Tensor, ...]) -> None:
+        ranges[index] = max(ranges[index], inputs[0].abs().max().item())
+
+    for i, layer in enumerate(layers):
+        layer.register_forward_pre_hook(lambda _, inputs, i=i: note(i, inputs))
+    with torch.inference_mode():
+        for strip in strips:
+            model(torch.from_numpy(strip))
+    return ranges
+
+
+def _quantize_lstms(ir: Any, ranges: Sequence[float]) -> None:
+    """Have OpenVINO compute the LSTMs in INT8, in a way that its CPU plugin cannot get wrong.
+
+    oneDNN's INT8 LSTM has one scale for its input x, its last output h and what it gives out, and
+    one for a row of its weights W and R together (oneDNN, "RNN", on quantisation). NNCF chooses one
+    for each, and the plugin (OpenVINO 2026.4) passes on one of them. It also takes the scales of
+    the forget gate for the input gate's and the other way round, and in a network with two LSTMs of
+    one shape those of the first for both. So here x is divided by its range and W multiplied by it,
+    which brings x to the range of h, -1 to 1, and a row of any LSTM, of W and R and of both of
+    these gates has one and the same scale. `ranges`: of the numbers that go into each LSTM.
+    """
+    from openvino import opset13 as ops
+
+    def constant(values: Any) -> Any:
+        return ops.constant(np.asarray(values, np.float32))
+
+    def stored(op: Any, port: int) -> np.ndarray:
+        node = op.input_value(port).get_node()
+        node = node.input_value(0).get_node() if node.get_type_name() == "Convert" else node
+        return node.data.astype(np.float32)
+
+    layers = _lstms(ir)  # their weights (directions, gates x hidden, inputs) are ports 4, W, and 5
+    weights = [(stored(op, 4) * top, stored(op, 5)) for op, top in zip(layers, ranges, strict=True)]
+    rows = np.max([abs(w).max(axis=(0, 2)) for pair in weights for w in pair], axis=0)
+    gates = rows.reshape(4, -1)
+    gates[:2] = gates[:2].max(axis=0)
+    scale = gates.reshape(1, -1, 1) / 127
+    limits = [constant(limit) for limit in (-1, 127 / 128)] * 2
+    for op, top, pair in zip(layers, ranges, weights, strict=True):
+        scaled = ops.multiply(op.input_value(0), constant(1 / top))
+        inputs = {0: ops.fake_quantize(scaled, *limits, 256)}
+        # The state before the first step is 0, but has to be in 8 bits as well.
+        inputs[1] = ops.fake_quantize(op.input_value(1), *limits, 256)
+        for port, values in zip((4, 5), pair, strict=True):
+            rounded = ops.constant(np.round(values / scale).astype(np.int8))
+            inputs[port] = ops.multiply(ops.convert(rounded, "f32"), constant(scale))
+        for port, node in inputs.items():
+            op.input(port).replace_source_output(node.output(0))
 
 
 def _inc_config(inc: Any, setting: dict[str, str]) -> Any:

@@ -188,9 +188,8 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("--width", "0.5", "--start-from", "ocrkit-fast"), "--width"),
-        (("--hidden", "64", "--start-from", "ocrkit-fast"), "--hidden"),
         (("--width", "0.5", "--task", "detector"), "a detector has none"),
+        (("--hidden", "64", "--task", "detector"), "a detector has none"),
         (("--pages", "mine"), "--task detector"),
     ],
 )

@@ -23,6 +23,7 @@ from ocrkit.model import (
     models_below,
     multiply_adds,
     weights_path,
+    widen,
 )
 from ocrkit.quantize import to_openvino
 
@@ -159,6 +160,43 @@ def test_batch_norm_everywhere_adds_a_norm_to_each_convolution_and_nothing_else(
     assert {name.split(".")[0] for name in added} == {"bn1", "bn2", "bn3_2", "bn4_2"}
     assert added["bn1.weight"] == (64,)
     assert added["bn4_2.running_var"] == (512,)
+
+
+def settled(model: CRNN) -> CRNN:
+    """With weights of batch norm that are not those of a fresh one, as training leaves them."""
+    for name, value in model.state_dict().items():
+        if ".running" in name or ("bn" in name and value.is_floating_point()):
+            value.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+@pytest.mark.parametrize("hidden", [16, 24, 40])
+@pytest.mark.parametrize("width", [0.125, 0.25])
+def test_a_widened_network_computes_the_same(width, hidden):
+    torch.manual_seed(5)
+    narrow = settled(CRNN(ModelConfig(0.125, 16, "all"), LETTERS, provenance={"steps": 7}))
+    wide = widen(narrow, ModelConfig(width, hidden, "all"))
+    assert wide.config == ModelConfig(width, hidden, "all")
+    assert (wide.alphabet, wide.provenance) == (narrow.alphabet, narrow.provenance)
+    strips = torch.rand(2, 1, 32, 70)
+    torch.testing.assert_close(wide(strips), narrow(strips), atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_new_in_a_widened_network_learns():
+    torch.manual_seed(5)
+    wide = widen(small(), ModelConfig(0.25, 64, "all")).train()
+    wide(torch.rand(2, 1, 32, 70)).square().sum().backward()
+    # Nothing goes from the new channels to the old, but these weights are what learning begins at.
+    assert (wide.conv2.weight[:16, 8:] == 0).all() and (wide.conv2.weight.grad[:16, 8:] != 0).all()
+    assert (wide.conv2.weight[16:] != 0).all()
+
+
+@pytest.mark.parametrize(
+    "config", [ModelConfig(0.125, 24), ModelConfig(0.0625, 64, "all"), ModelConfig(1, 24, "all")]
+)
+def test_a_network_is_not_widened_into_one_that_is_smaller_or_another(config):
+    with pytest.raises(CheckpointError, match="no smaller than it has, and the same batch_norm"):
+        widen(small(), config)
 
 
 def test_wrong_settings_name_the_right_ones():

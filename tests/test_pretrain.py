@@ -238,12 +238,29 @@ def test_a_new_run_begins_with_the_weights_it_is_given(tmp_path):
     torch.manual_seed(9)
     model = CRNN(ModelConfig(0.125, 24, "all"), Alphabet(), provenance={"who": "the first"})
     start = model.save(tmp_path / "start.safetensors")
-    settled = replace(TINY, lr=0.0, minutes=1 / 60)  # without a learning rate they stay
+    # Without a learning rate they stay; no model in the settings leaves theirs.
+    settled = replace(TINY, model=None, lr=0.0, minutes=1 / 60)
     trained = CRNN.load(pretrain(tmp_path / "run", settled, start, progress=False))
     assert trained.config == model.config
     assert trained.provenance["start_from"] == str(start)
     for name, value in CRNN.load(start).named_parameters():
         torch.testing.assert_close(dict(trained.named_parameters())[name], value)
+
+
+@quick
+def test_a_new_run_widens_the_weights_it_is_given_to_the_size_that_is_asked_for(tmp_path):
+    torch.manual_seed(9)
+    small = CRNN(ModelConfig(0.125, 8, "all"), Alphabet()).eval()
+    start = small.save(tmp_path / "start.safetensors", half=False)
+    settled = replace(TINY, lr=0.0, minutes=1 / 60)
+    trained = CRNN.load(pretrain(tmp_path / "run", settled, start, progress=False))
+    assert trained.config == TINY.model
+    kept = trained.conv5.weight[:64, :64].detach()
+    torch.testing.assert_close(kept, small.conv5.weight.detach().half().float())
+    narrow = replace(TINY, model=ModelConfig(0.125, 4, "all"))
+    with pytest.raises(CheckpointError, match="hidden=4.*hidden=8.*no smaller"):
+        pretrain(tmp_path / "other", narrow, start, progress=False)
+    assert not (tmp_path / "other").exists() or not list((tmp_path / "other").iterdir())
 
 
 @quick
