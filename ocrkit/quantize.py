@@ -222,11 +222,12 @@ def benchmark_app(
         if files and hint == "latency":  # one at a time, as it measures a fixed shape by itself
             command += ["-api", "async", "-nireq", "1"]
         done = subprocess.run(command, capture_output=True, text=True)
-    lines = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+)", r"PRECISION_HINT: <Type: '(\w+)'")
+    lines = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+) (us|ms)", r"HINT: <Type: '(\w+)'")
     fps, median, used = (re.search(line, done.stdout) for line in lines)
     if done.returncode or not (fps and median and used):
         raise OcrkitError(f"benchmark_app failed on {path}: {(done.stdout + done.stderr)[-500:]}")
-    return {"fps": float(fps[1]), "median_ms": float(median[1]), "precision": used[1]}
+    milliseconds = float(median[1]) / (1000 if median[2] == "us" else 1)
+    return {"fps": float(fps[1]), "median_ms": milliseconds, "precision": used[1]}
 
 
 def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator[np.ndarray]:
