@@ -267,35 +267,44 @@ def _quantized(
         with needs("NNCF", "nncf"):
             import nncf
         options = {"subset_size": len(inputs), "ignored_scope": nncf.IgnoredScope(names=kept)}
-        if isinstance(model, LineNet):
-            return nncf.quantize(ir, nncf.Dataset(inputs), **options)
-
-        def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
-            right = _right(lambda images: compiled(images)[0], lines, model.alphabet)
-            return float(np.mean(right)), right
-
-        try:
-            if validation is None:
-                small = nncf.quantize(ir, nncf.Dataset(inputs), **options)
-            else:
-                small = nncf.quantize_with_accuracy_control(
-                    ir,
-                    nncf.Dataset(inputs),
-                    nncf.Dataset(validation, lambda line: line[0]),
-                    judge,
-                    max_drop=tolerance,
-                    drop_type=nncf.DropType.RELATIVE,
-                    **options,
-                )
-        except KeyError as error:
-            # NNCF 3.4 takes the nodes of shapes out of its graph, and then looks for them there.
-            raise OcrkitError(
-                "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
-                f"back to floating point (KeyError {error}); leave them out: lstms=()"
-            ) from error
-    if lstms is None:
+        if validation is None or isinstance(model, LineNet):
+            small = nncf.quantize(ir, nncf.Dataset(inputs), **options)
+        else:
+            small = _controlled(nncf, ir, inputs, model.alphabet, validation, tolerance, options)
+    if lstms is None and isinstance(model, CRNN):
         _quantize_lstms(small, _lstm_ranges(model, inputs))
     return small
+
+
+def _controlled(
+    nncf: Any,
+    ir: Any,
+    inputs: list[np.ndarray],
+    alphabet: Alphabet,
+    validation: Sequence[Labelled],
+    tolerance: float,
+    options: dict[str, Any],
+) -> Any:
+    def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
+        right = _right(lambda images: compiled(images)[0], lines, alphabet)
+        return float(np.mean(right)), right
+
+    try:
+        return nncf.quantize_with_accuracy_control(
+            ir,
+            nncf.Dataset(inputs),
+            nncf.Dataset(validation, lambda line: line[0]),
+            judge,
+            max_drop=tolerance,
+            drop_type=nncf.DropType.RELATIVE,
+            **options,
+        )
+    except KeyError as error:
+        # NNCF 3.4 takes the nodes of shapes out of its graph, and then looks for them there.
+        raise OcrkitError(
+            "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
+            f"back to floating point (KeyError {error}); leave them out: lstms=()"
+        ) from error
 
 
 def _lstms(ir: Any) -> list[Any]:
