@@ -9,8 +9,8 @@ import html
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
@@ -154,7 +154,7 @@ def compare(
     """A row for each artefact: how right and how fast it reads, what it weighs, how it starts.
 
     Accuracy is that on all samples; the first `lines` of them are read in each round, with each of
-    the batch sizes, from crop to text, by each artefact in its own process. Rows have the keys
+    the batch sizes, from crop to text, each runtime in its own process. Rows have the keys
     label, reason ("" or why there is nothing else in the row), evaluation, accuracy, cer, ms (a
     line, with the smallest batch), lines_s (with the best batch), batch (which that is), relative
     (lines_s over the first row's, in the same rounds), mb (on the disk) and start_s (from starting
@@ -162,9 +162,7 @@ def compare(
     """
     crops = load_crops(samples[:lines])
     reasons = {a.label: a.problem for a in artefacts if a.problem}
-    usable = [a for a in artefacts if not a.problem]
-    with ExitStack() as stack:
-        uses = {a.label: stack.enter_context(apart(a.load)) for a in usable}
+    with _running({a.label: a.load for a in artefacts if not a.problem}) as uses:
         scores, failed = available({n: partial(use, evaluate, samples) for n, use in uses.items()})
         reasons |= failed
         clocks = {
@@ -205,6 +203,23 @@ def compare(
     return rows
 
 
+@contextmanager
+def _running(makers: Mapping[str, Callable[[], Any]]) -> Iterator[dict[str, Callable[..., Any]]]:
+    """What calls a function, for each label, with what its maker makes, as `timing.apart` does.
+
+    Those of one runtime, the label without its precision, are in one process.
+    """
+    runtimes: dict[str, list[str]] = {}
+    for label in makers:
+        runtimes.setdefault(label.rsplit(" ", 1)[0], []).append(label)
+    with ExitStack() as stack:
+        uses: dict[str, Callable[..., Any]] = {}
+        for labels in runtimes.values():
+            use = stack.enter_context(apart(*(makers[label] for label in labels)))
+            uses |= {label: partial(use, makers[label]) for label in labels}
+        yield uses
+
+
 def _read(recognizer: Recognizer, crops: Sequence[np.ndarray], batch: int) -> None:
     replace(recognizer, batch_size=batch)(crops)
 
@@ -241,7 +256,8 @@ def roofline(
 ) -> dict[int, list[dict[str, Any]]]:
     """Multiply-adds a second that networks reach, beside those of a matrix product.
 
-    readers: what loads each, each in a process of its own; their labels end in FP32, BF16 or INT8.
+    readers: what loads each; their labels end in FP32, BF16 or INT8, and those that begin alike, as
+    those of one runtime, share a process.
     For each of the batches a row for each product of two matrices (size, size), which is about the
     most that the processor does in that precision, then one for each network on strips (batch, 1,
     32, width): label, ms (a product or a strip), billions (of multiply-adds a second) and percent
@@ -251,15 +267,14 @@ def roofline(
     precisions = ["FP32", *["BF16"] * fast_bfloat16(torch.device("cpu")), "INT8"]
     products = {f"matrix product {name}": partial(_product, name, size) for name in precisions}
     draw = np.random.default_rng(0).random
-    clocks: dict[tuple[str, int], Callable[[], float]] = {}
-    with ExitStack() as stack:
-        for name, make in products.items():
-            clocks[name, 1] = partial(stack.enter_context(apart(make)), mean_seconds, call)
-        for name, load in readers.items():
-            use = stack.enter_context(apart(load))
-            for batch in batches:
-                strips = draw((batch, 1, 32, width), np.float32)
-                clocks[name, batch] = partial(use, mean_seconds, _infer, strips)
+    strips = {batch: draw((batch, 1, 32, width), np.float32) for batch in batches}
+    with _running({**products, **readers}) as uses:
+        clocks = {(name, 1): partial(uses[name], mean_seconds, call) for name in products}
+        clocks |= {
+            (name, batch): partial(uses[name], mean_seconds, _infer, strips[batch])
+            for name in readers
+            for batch in batches
+        }
         for clock in clocks.values():
             clock()
         seconds = in_turns(clocks, rounds)

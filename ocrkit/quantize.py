@@ -271,7 +271,7 @@ def _quantized(
             small = nncf.quantize(ir, nncf.Dataset(inputs), **options)
         else:
             small = _controlled(nncf, ir, inputs, model.alphabet, validation, tolerance, options)
-    if lstms is None and isinstance(model, CRNN):
+    if lstms is None and not isinstance(model, LineNet):
         _quantize_lstms(small, _lstm_ranges(model, inputs))
     return small
 

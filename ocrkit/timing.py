@@ -6,6 +6,7 @@ alike; medians then bear comparing, and so do ratios within a round.
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from statistics import median
-from timeit import Timer, timeit
+from time import perf_counter
+from timeit import timeit
 from typing import Any, TypeVar
 
 import torch
@@ -80,24 +82,30 @@ def in_turns(
 
 
 @contextmanager
-def apart(make: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
-    """Something made, and used, in a process of its own.
+def apart(*makes: Callable[[], Any]) -> Iterator[Callable[..., Any]]:
+    """A process of its own for what `makes` make.
 
     The threads of a runtime that has just answered would be in the way of the next. What this gives
-    calls a function there, with what was made as its first argument. Functions, their arguments and
-    what they return go there and back by pickle; an error, in making too, is raised by the call.
-    Making begins at once and is not waited for, so that several may be made side by side.
+    is called with one of `makes`, a function, and arguments: there it calls the function with what
+    was made, which is made once, and the arguments. All of them and what is returned go there and
+    back by pickle; an error, in making too, is raised by the call. Making begins at once and is not
+    waited for, so that several processes may get ready side by side.
     """
-    pickled, threads = pickle.dumps(make), torch.get_num_threads()
+    threads = torch.get_num_threads()
     # Forking a process in which torch has started its threads may hang, so it is spawned.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, spawn, torch.set_num_threads, (threads,)) as pool:
 
-        def use(function: Callable[..., T], *arguments: Any) -> T:
-            return pool.submit(_call, pickled, function, arguments).result()
+        def use(make: Callable[[], Any], function: Callable[..., T], *arguments: Any) -> T:
+            return pool.submit(_call, pickle.dumps(make), function, arguments).result()
 
-        pool.submit(_call, pickled, id, ())
-        yield use
+        for make in makes:
+            pool.submit(_call, pickle.dumps(make), id, ())
+        try:
+            yield use
+        finally:
+            # Some runtimes take a second or more to end in good order, for nothing.
+            pool.submit(os._exit, 0)
 
 
 def _call(make: bytes, function: Callable[..., T], arguments: Sequence[Any]) -> T:
@@ -113,8 +121,12 @@ def _made(make: bytes) -> Any:
 def mean_seconds(made: Any, function: Callable[..., object], *arguments: Any) -> float:
     """What one call takes of a function that `apart` uses: the mean of as many as take 0.2 seconds.
 
-    Shorter ones are not counted at first, when threads are asleep and caches emptied by whoever had
+    One call before them is not counted: threads may be asleep, and caches emptied by whoever had
     the turn before.
     """
-    calls, seconds = Timer(partial(function, made, *arguments)).autorange()
+    function(made, *arguments)
+    calls, seconds, began = 0, 0.0, perf_counter()
+    while seconds < 0.2:
+        function(made, *arguments)
+        calls, seconds = calls + 1, perf_counter() - began
     return seconds / calls

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from functools import partial
 
+import psutil
 import pytest
 
 from ocrkit.errors import OcrkitError
@@ -43,16 +45,28 @@ def test_ranges_that_share_a_value_overlap() -> None:
 
 
 def test_what_is_apart_is_made_once_in_a_process_of_its_own() -> None:
-    with apart(partial(list, "ab")) as use:
-        assert use(list.append, "c") is None
-        assert use(len) == 3
-        assert 0 < use(mean_seconds, list.append, "d") < 0.01  # the mean of many calls
-        assert use(len) > 20
+    letters, process = partial(list, "ab"), os.getpid
+    with apart(letters, partial(int, "7")) as use:
+        assert use(letters, list.append, "c") is None
+        assert use(letters, len) == 3
+        assert use(partial(int, "7"), pow, 2) == 49
+        assert use(process, int) == use(process, abs) != os.getpid()
+        assert 0 < use(letters, mean_seconds, list.append, "d") < 0.01  # the mean of many calls
+        assert use(letters, len) > 20
 
 
 def test_an_error_in_making_what_is_apart_comes_up_here() -> None:
+    make = partial(Recognizer.load, "none-such")
     with (
         pytest.raises(OcrkitError, match="no weights are called 'none-such'"),
-        apart(partial(Recognizer.load, "none-such")) as use,
+        apart(make, dict) as use,
     ):
-        use(len)
+        assert use(dict, len) == 0  # what could not be made is not in the way of the rest
+        use(make, len)
+
+
+def test_a_process_apart_is_gone_afterwards() -> None:
+    with apart() as use:
+        process = psutil.Process(use(os.getpid, int))
+        assert process.is_running()
+    assert not process.is_running()
