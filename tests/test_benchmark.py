@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ from ocrkit.engines import tesseract_reader
 from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.recognize import Recognizer
-from ocrkit.timing import Spread
+from ocrkit.timing import Spread, apart
 
 SMALL = ModelConfig(0.125, 8)
 
@@ -141,8 +143,16 @@ def test_the_roofline_counts_the_work_of_the_batch(
     monkeypatch.setattr(
         benchmark, "multiply_adds", lambda model, width: {"a": 3 * width, "b": width}
     )
+    processes: list[int] = []
+
+    def counted(*makes: Callable[[], Any]) -> Any:
+        processes.append(len(makes))
+        return apart(*makes)
+
+    monkeypatch.setattr(benchmark, "apart", counted)
     readers = {"PyTorch FP32": partial(Recognizer.load, model.save(tmp_path / "a.safetensors"))}
     both = roofline(readers, model, (1, 2), 16, size=8)
+    assert processes == [2, 1]  # the products share one, as all of a runtime do
     assert both[1][2]["ms"].median == pytest.approx(4000)
     rows = both[2]
     # Products of 8 x 8 matrices take 512 multiply-adds; 2 strips of 16 columns here 128.
