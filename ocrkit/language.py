@@ -29,8 +29,8 @@ from ocrkit.synth.text import line
 START = "\n"  # stands before the first character of a line
 _AFTER_ALL = "\U0010ffff"
 _REMEMBERED = 500_000  # chances kept for the next time, some 50 MB of them
-# Single words of the reference data set, and rare characters drawn for practice, are no language.
-_NOT_LANGUAGE = ("reference", "rare")
+# Single words of the reference data set, and what is drawn for practice, are no language.
+_NOT_LANGUAGE = ("reference", "rows", "rare")
 
 
 @dataclass(frozen=True, eq=False)

@@ -216,6 +216,15 @@ def test_a_narrow_character_cut_too_tight_still_gives_a_crop(few_fonts, text, se
             assert min(scan.shape) > 3
 
 
+@pytest.mark.parametrize("text", ["-------", "_____", "....."])
+def test_a_row_of_marks_is_cut_so_that_one_sees_where_on_the_line_they_stand(few_fonts, text):
+    for seed in range(20):
+        ink, em = typeset(text, few_fonts[0], default_rng(seed), 0.0, "")
+        assert ink.shape[0] >= 0.95 * em
+        below = np.flatnonzero(ink.max(1) > 0.5)[-1] / em
+        assert below > 0.3  # above it is at least as much as a letter needs
+
+
 def test_neighbours_are_seen_in_loose_crops_alone(few_fonts):
     # With the same seed the crop is the same but for what the other text leaves at its rims.
     changed = 0

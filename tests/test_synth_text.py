@@ -98,6 +98,20 @@ def test_spanish_accents_are_letters_of_spanish() -> None:
     assert {"á", "é", "í", "ó", "ú", "ñ", "ü"} <= accents <= set("áéíóúñüçèï ìàò".replace(" ", ""))
 
 
+def test_rows_are_of_one_mark_with_a_text_or_without() -> None:
+    rng = default_rng(3)
+    rows = [line(rng, "rows", 40)[1] for _ in range(400)]
+    alone = [row for row in rows if not any(c.isalnum() for c in row)]
+    assert 0.5 < len(alone) / len(rows) < 0.7
+    for row in alone:
+        marks = set(row) - {" "}
+        assert len(marks) == 1 and (" " not in row or row[1::2].isspace())
+    assert {row[0] for row in alone} == set("-=_*.+#~")
+    beside = [row for row in rows if row not in alone]
+    assert {row[-1].isalnum() for row in beside} == {True, False}
+    assert max(map(len, alone)) > 30 and min(map(len, alone)) >= 3
+
+
 def test_receipts_hold_amounts_and_french_prose_its_guillemets() -> None:
     rng = default_rng(3)
     receipts = " ".join(line(rng, "receipt")[1] for _ in range(500))

@@ -26,6 +26,7 @@ STYLE_KINDS: dict[str, dict[str, float]] = {
     "letter": {"typewriter": 6, "serif": 2, "mono": 1},
     "ledger": {"typewriter": 3, "serif": 3, "mono": 2, "slab": 1},
     "longs": {"serif": 1},
+    "rows": {"typewriter": 4, "mono": 3, "serif": 2, "sans": 2, "dotmatrix": 1},
 }
 # How crops are cut, and how many em above and below what they are cut by.
 _CUTS = {"ink": (-0.02, 0.15), "font": (0.0, 0.2), "loose": (0.1, 0.7)}
@@ -125,6 +126,8 @@ def typeset(
     left, top, right, bottom = face.getbbox(text, anchor="ls")
     # Cut round the ink, by the font's own lines, or loose with neighbours in view.
     cut = str(rng.choice(list(_CUTS), p=[0.35, 0.35, 0.3]))
+    if cut == "ink" and bottom - top < 0.35 * em:
+        cut = "font"  # a row of dashes, cut round its ink, could be one of any mark
     if cut != "ink":
         top, bottom = -0.76 * em, 0.24 * em
     above = top - rng.uniform(*_CUTS[cut]) * em

@@ -25,17 +25,18 @@ T = TypeVar("T")
 
 # style -> its share of the lines
 STYLE_WEIGHTS = {
-    "prose": 0.16,
+    "prose": 0.15,
     "word": 0.04,
     "reference": 0.20,
     "capitals": 0.06,
     "title": 0.04,
-    "receipt": 0.20,
+    "receipt": 0.19,
     "ledger": 0.04,
     "letter": 0.09,
     "office": 0.06,
     "longs": 0.04,
     "codes": 0.03,
+    "rows": 0.02,
     "rare": 0.04,
 }
 _KNOWN = frozenset(DEFAULT_CHARACTERS)
@@ -141,6 +142,17 @@ def _leaders(pen: _Pen) -> str:
     return f" {(dot * (pen.between(3, max(4, pen.room - 20)) // len(dot))).strip()} "
 
 
+def _rows(pen: _Pen) -> str:
+    """A row of one mark, as parts of a page are set off with, or a text beside or between two."""
+    mark = _write(pen, "row_mark")
+    longest = pen.room // len(mark)
+    row = (mark * pen.between(3, max(3, longest))).strip()
+    if pen.chance(0.6):
+        return row
+    text, side = _write(pen, "set_off"), (mark * pen.between(2, max(2, longest // 4))).strip()
+    return pen.of((f"{side} {text} {side}", f"{side} {text}", f"{side}{text}{side}"))
+
+
 def _spaced(pen: _Pen) -> str:
     text = " ".join(_word(pen) for _ in range(pen.between(1, 3))).replace("ß", "ss")
     return " ".join(text.upper()[: max(1, pen.room // 2)].replace(" ", ""))
@@ -231,7 +243,7 @@ _WRITERS: dict[str, Callable[[_Pen], str]] = {
     "capitals": lambda pen: _write(pen, "PERSON" if pen.chance(0.3) else "TEXT"),
     "reference": lambda pen: pen.of(words("en")),
     "word": _word, "day": _day, "leaders": _leaders, "spaced": _spaced, "prose": _prose,
-    "single": _single, "longs": _longs, "rare": _rare,
+    "single": _single, "longs": _longs, "rows": _rows, "rare": _rare,
 }  # fmt: skip
 
 
