@@ -52,8 +52,9 @@ def read_page(
 ) -> Page:
     """Find and read the lines of a grey page (H, W) uint8, which may lie on its side or its head.
 
-    Lines without text, or read with less than `min_confidence` (0 to 1), are left out. Polygons are
-    in the pixels of the page as given, and begin at the top left of the text.
+    Lines without text, or read with less than `min_confidence` (0 to 1), are left out, and so are,
+    unless it is 0, those of a mark or two without a letter or a figure. Polygons are in the pixels
+    of the page as given, and begin at the top left of the text.
     """
     clock = _Clock()
     view = _look(page, 0, detector, recognizer, clock)
@@ -68,11 +69,17 @@ def read_page(
     limit = np.array([width, height])
     lines = []
     for i, polygon in enumerate(view.polygons):
-        if readings[i].text and readings[i].confidence >= min_confidence:
+        confidence = 0.0 if _is_speck(readings[i].text) else readings[i].confidence
+        if readings[i].text and confidence >= min_confidence:
             polygon = _turned_back(polygon, page.shape, view.turns) if view.turns else polygon
             lines.append(_line(np.clip(polygon, 0, limit), readings[i]))
     clock.lap("other")
     return Page(width, height, tuple(lines), number, clock.seconds)
+
+
+def _is_speck(text: str) -> bool:
+    """Whether a line says no more than a speck on the paper would."""
+    return len(text.replace(" ", "")) < 3 and not any(map(str.isalnum, text))
 
 
 class _Clock:

@@ -184,12 +184,12 @@ def _reading(decoded: Decoded, steps: int) -> Reading:
 def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, ...]:
     """A line's characters, words that are set with a space after each letter closed up.
 
-    S U C H words are known by four letters in a row that stand alone. A gap that is clearly wider
-    than the others is a space between two of them.
+    S U C H words are known by four letters in a row that stand alone, and rows . . . . of a mark by
+    four of it. A gap that is clearly wider than the others is a space between two of them.
     """
     spaces: list[int] = []  # those within words
-    runs = groupby(_words(characters), key=lambda word: _is_apart(characters[slice(*word)]))
-    for _, run in ((apart, list(words)) for apart, words in runs if apart):
+    runs = groupby(_words(characters), key=lambda word: _apart(characters[slice(*word)]))
+    for run in (list(words) for kind, words in runs if kind):
         if sum(end - first == 1 for first, end in run) >= 4:
             at = [end for _, end in run[:-1]]
             gaps = [_centre(characters[i + 1]) - _centre(characters[i - 1]) for i in at]
@@ -200,11 +200,16 @@ def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, .
     return tuple(c for i, c in enumerate(characters) if i not in spaces)
 
 
-def _is_apart(word: Sequence[Character]) -> bool:
-    """A letter alone, or as in L'O U E S T with an apostrophe or another mark beside it."""
+def _apart(word: Sequence[Character]) -> str:
+    """What a word may be a part of: "letters", a row of its one mark, or "" for neither.
+
+    A letter stands alone, or as in L'O U E S T with an apostrophe or another mark beside it.
+    """
     text = "".join(c.char for c in word)
     letters = re.sub(r"\W", "", text)
-    return letters.isalpha() and len(text) <= 3 and len(letters) <= 1 + bool({*text} & {*"'’"})
+    if letters.isalpha() and len(text) <= 3 and len(letters) <= 1 + bool({*text} & {*"'’"}):
+        return "letters"
+    return text[0] if len({*text}) == 1 and not text[0].isalnum() else ""
 
 
 def _words(characters: Sequence[Character]) -> Iterator[tuple[int, int]]:

@@ -366,8 +366,13 @@ def closed(characters: list[Character]) -> str:
         ("the n a m e of", "the name of"),
         ("n i c h t, gut", "nicht, gut"),
         ("A|N I G H T", "A NIGHT"),
+        (". . . . . .", "......"),
+        ("Sum - - - - -|* * * *", "Sum ----- ****"),
+        ("- - -- -|- - -", "----- ---"),
         # What is not set so stays as it is.
         ("J B P", "J B P"),
+        ("* * *", "* * *"),
+        ("a - b - c - d", "a - b - c - d"),
         ("1 2 3 4 5", "1 2 3 4 5"),
         ("Is a b or c", "Is a b or c"),
         ("a, b, c, d, e", "a, b, c, d, e"),
