@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -222,7 +222,19 @@ def pretrain(
         int, typer.Option(min=0, help="Processes that draw; 0 draws between steps.")
     ] = 1,
     start_from: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="Weights that a new run begins with.")
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Weights that a new run begins with. Lines have their full length and damage from "
+            "the first, for which random weights are given time.",
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            help="The highest learning rate. [default: 0.002, and half of it with --start-from]",
+        ),
     ] = None,
     pages: Annotated[
         str | None,
@@ -248,17 +260,16 @@ def pretrain(
         from ocrkit import pretrain as training
         from ocrkit.model import ModelConfig
 
+        budget: dict[str, Any] = {"minutes": minutes, "seed": seed, "workers": workers}
+        budget["lr"] = lr or training.Budget.lr / (2 if start_from else 1)
         if task == "detector":
-            finding = training.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, pages=pages
-            )
+            finding = training.DetectorPretrainConfig(**budget, pages=pages)
             weights = training.pretrain_detector(folder, finding, start_from)
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
-            reading = training.PretrainConfig(
-                model=model, minutes=minutes, seed=seed, workers=workers
-            )
+            ramp = 0 if start_from else training.PretrainConfig.ramp
+            reading = training.PretrainConfig(**budget, model=model, ramp=ramp)
             weights = training.pretrain(folder, reading, start_from)
         session.say(str(weights))
 

@@ -23,6 +23,7 @@ from ocrkit.document import Document
 from ocrkit.errors import ImageError
 from ocrkit.image import load_pages
 from ocrkit.model import CRNN, ModelConfig
+from ocrkit.pretrain import PretrainConfig
 from ocrkit.recognize import DECODERS, Reading, Recognizer, WordReading
 
 
@@ -201,6 +202,28 @@ def test_options_that_training_would_ignore_are_refused(
     result = run("pretrain", "mine", *arguments)
     assert result.exit_code == 2
     assert hint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lr", "ramp"),
+    [
+        ((), 0.002, 60_000),
+        (("--start-from", "ocrkit-fast"), 0.001, 0),
+        (("--start-from", "ocrkit-fast", "--lr", "0.0005"), 0.0005, 0),
+    ],
+)
+def test_weights_to_start_from_are_trained_on_gently_and_on_whole_lines(
+    arguments: tuple[str, ...], lr: float, ramp: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[PretrainConfig] = []
+
+    def train(folder: Path, config: PretrainConfig, start_from: str | None) -> str:
+        asked.append(config)
+        return "model.safetensors"
+
+    monkeypatch.setattr("ocrkit.pretrain.pretrain", train)
+    assert run("pretrain", "mine", *arguments).exit_code == 0
+    assert [(config.lr, config.ramp) for config in asked] == [(lr, ramp)]
 
 
 def test_what_the_system_refuses_is_one_line() -> None:
