@@ -72,7 +72,7 @@ def load_file(
             f"{path} does not say which alphabet it reads; take one that ocrkit.quantize wrote"
         )
     said = json.loads(facts)
-    check_format(path, said.get("format", FORMAT), FORMAT)
+    check_format(path, said.get("format"), FORMAT)
     return run, Alphabet(said["alphabet"]), Preprocessing(**said["preprocessing"])
 
 

@@ -24,7 +24,8 @@ from tqdm import tqdm
 from ocrkit.detect import DetectorName
 from ocrkit.document import MIN_CONFIDENCE
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
-from ocrkit.export import FORMATS, output_stems, save
+from ocrkit.export import FORMATS, save
+from ocrkit.files import output_stems
 
 if TYPE_CHECKING:
     import numpy as np

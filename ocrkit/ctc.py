@@ -17,6 +17,9 @@ from ocrkit.alphabet import Alphabet
 
 _BLANK = 0
 _NEGLIGIBLE = math.log(1e-3)  # less likely characters seldom lift a prefix into a beam
+# Of a language's log-probabilities beside the network's; and what each character is worth, as long
+# texts are less likely.
+_WEIGHT, _BONUS = 0.25, 0.6
 _HOPELESS = 6.0  # a prefix whose logarithm lies so far behind the best seldom catches up
 
 
@@ -48,9 +51,9 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def greedy(log_probs: np.ndarray, alphabet: Alphabet) -> Decoded:
-    """The text of the likeliest path through log-probabilities (T, C)."""
-    return greedy_batch(log_probs[:, None], alphabet)[0]
+def greedy(logits: np.ndarray, alphabet: Alphabet) -> Decoded:
+    """The text of the likeliest path through logits (T, C)."""
+    return greedy_batch(logits[:, None], alphabet)[0]
 
 
 def greedy_batch(logits: np.ndarray, alphabet: Alphabet) -> list[Decoded]:
@@ -58,7 +61,11 @@ def greedy_batch(logits: np.ndarray, alphabet: Alphabet) -> list[Decoded]:
 
     Raises ValueError if C is not the alphabet's number of classes.
     """
-    _check_classes(logits, alphabet)
+    if logits.shape[-1] != len(alphabet):
+        raise ValueError(
+            f"the outputs have {logits.shape[-1]} classes, the alphabet (with the blank) has "
+            f"{len(alphabet)}: model and alphabet do not belong together"
+        )
     best = logits.argmax(axis=-1)
     highest = logits.max(axis=-1)
     probs = 1 / np.exp(logits - highest[:, :, None]).sum(axis=-1)
@@ -70,8 +77,6 @@ def beam(
     alphabet: Alphabet,
     width: int = 8,
     language: Callable[[str, str], float] | None = None,
-    weight: float = 0.25,
-    bonus: float = 0.6,
 ) -> Decoded:
     """The likeliest text in log-probabilities (T, C), summed over all paths that give it.
 
@@ -79,15 +84,13 @@ def beam(
     "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
     2014. The characters' steps are those of the text's likeliest path.
 
-    language: the log-probability of a character, given the text before it. It counts `weight` times
-    beside the network's, and each character is worth `bonus` more, as long texts are less likely.
+    language: the log-probability of a character, given the text before it.
 
     Raises ValueError if C is not the alphabet's number of classes.
     """
-    _check_classes(log_probs, alphabet)
 
     def gain(before: str, character: str) -> float:
-        return weight * language(before, character) + bonus if language else 0.0
+        return _WEIGHT * language(before, character) + _BONUS if language else 0.0
 
     best = greedy(log_probs, alphabet)
     if (np.partition(log_probs, -2)[:, -2:-1] <= _NEGLIGIBLE).all():
@@ -97,14 +100,6 @@ def beam(
         return best
     path = _align(log_probs, alphabet.encode(text))
     return _decoded(path, np.exp(log_probs[np.arange(len(path)), path]), alphabet)
-
-
-def _check_classes(values: np.ndarray, alphabet: Alphabet) -> None:
-    if values.shape[-1] != len(alphabet):
-        raise ValueError(
-            f"the outputs have {values.shape[-1]} classes, the alphabet (with the blank) has "
-            f"{len(alphabet)}: model and alphabet do not belong together"
-        )
 
 
 def _decoded(path: np.ndarray, probs: np.ndarray, alphabet: Alphabet) -> Decoded:

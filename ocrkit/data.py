@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ocrkit.alphabet import Alphabet
 from ocrkit.errors import OcrkitError
-from ocrkit.image import Preprocessing, fit
+from ocrkit.files import write
+from ocrkit.image import Preprocessing, fit, load_pages
 from ocrkit.synth.lines import Crop, LineGenerator
 from ocrkit.synth.words import reference_words
 
@@ -86,10 +87,17 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
         if not sample.text.strip() or row.count("\t") != 1 or "\n" in row or "\r" in row:
             raise ValueError(f"a manifest holds texts without tabs and line breaks, not {row!r}")
         rows.append(row + "\n")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text("".join(rows), encoding="utf-8", newline="\n")
-    partial.replace(path)
+    write(path, "".join(rows).encode())
+
+
+def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
+    """The samples' images, grey (H, W) uint8; ImageError names one that cannot be read."""
+    return [next(load_pages(sample.path)) for sample in samples]
+
+
+def load_strips(samples: Sequence[Sample], preprocessing: Preprocessing) -> list[np.ndarray]:
+    """The samples' images as a network takes them, float32 (1, 1, 32, W) each."""
+    return [fit(crop, preprocessing)[None] for crop in load_crops(samples)]
 
 
 def split(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import os
 import platform
-import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator
@@ -19,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
+
+from ocrkit.processor import FEATURES, cpuinfo, usable_cores
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -41,15 +42,6 @@ OPTIONAL = {
     "matplotlib": "figures",
     "pandas": "tables in the notebooks",
 }
-# CPU feature -> the flags of /proc/cpuinfo that give it (one is enough), and what it is for.
-FEATURES = {
-    "AVX2": (("avx2",), "every backend; IPEX does not start without it"),
-    "AVX-512": (("avx512f",), "faster FP32"),
-    "VNNI": (("avx512_vnni", "avx_vnni"), "INT8 that is faster than FP32"),
-    "BF16": (("avx512_bf16", "amx_bf16"), "training and reading in bfloat16"),
-    "AMX": (("amx_tile",), "the fastest INT8 and BF16"),
-}
-
 State = Literal["ok", "optional", "broken"]
 
 
@@ -100,7 +92,7 @@ def doctor() -> Report:
         (
             Row("Python", platform.python_version()),
             *package_rows(),
-            *cpu_rows(*_cpu()),
+            *cpu_rows(*cpuinfo()),
             *machine_rows(),
             compiler_row(os.environ.get("CXX", "g++")),
             *weights_rows(WEIGHTS),
@@ -109,18 +101,6 @@ def doctor() -> Report:
             tesseract_row(),
         )
     )
-
-
-def machine() -> str:
-    """The processor, to stand beside every timing: its name, cores, and what counts for speed."""
-    name, flags = _cpu()
-    found = [feature for feature, (wanted, _) in FEATURES.items() if flags & set(wanted)]
-    return f"{name}, {os.cpu_count()} cores, {' '.join(found) or 'no AVX2'}"
-
-
-def fast_int8() -> bool:
-    """Whether the processor has an instruction that multiplies 8-bit numbers and adds them up."""
-    return any(feature in machine() for feature in ("VNNI", "AMX"))
 
 
 def package_rows() -> Iterator[Row]:
@@ -165,8 +145,8 @@ def machine_rows() -> Iterator[Row]:
         import psutil
     except ImportError:
         return  # package_rows has said so
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Row("cores", f"{psutil.cpu_count(logical=False) or '?'} physical, {usable} usable here")
+    physical = psutil.cpu_count(logical=False) or "?"
+    yield Row("cores", f"{physical} physical, {usable_cores()} usable here")
     memory = psutil.virtual_memory()
     found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
     remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
@@ -276,19 +256,6 @@ def version_of(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def parse_cpuinfo(text: str) -> tuple[str, frozenset[str]]:
-    """Model name and feature flags from the text of ``/proc/cpuinfo``."""
-    fields = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, flags=re.MULTILINE))
-    return fields.get("model name", ""), frozenset(fields.get("flags", "").split())
-
-
-def _cpu() -> tuple[str, frozenset[str]]:
-    try:
-        return parse_cpuinfo(Path("/proc/cpuinfo").read_text())
-    except OSError:  # not Linux
-        return "", frozenset()
 
 
 def _first_line(*command: str) -> str:

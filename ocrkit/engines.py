@@ -74,3 +74,10 @@ def easyocr_reader() -> Reader:
     return lambda path: "\n".join(
         text for page in load_pages(path) for text in engine.readtext(page, detail=0)
     )
+
+
+READERS: dict[str, Callable[[], Reader]] = {
+    "Tesseract": tesseract_reader,
+    "RapidOCR": rapidocr_reader,
+    "EasyOCR": easyocr_reader,
+}

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from ocrkit.alphabet import Alphabet
 from ocrkit.errors import CheckpointError
+from ocrkit.files import write
 from ocrkit.image import Preprocessing
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -271,8 +272,7 @@ def _format(path: Path) -> str | None:
     try:
         if path.suffix == ".xml":
             said = ElementTree.parse(path).find(f"rt_info/{FACTS}")
-            # The first recognisers that were written did not name their format.
-            return None if said is None else json.loads(said.get("value", "")).get("format", FORMAT)
+            return None if said is None else json.loads(said.get("value", "")).get("format")
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format")
     except (ElementTree.ParseError, SafetensorError, OSError, ValueError):
@@ -307,8 +307,6 @@ def write_checkpoint(
 
     Floats have 16 bits if `half`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
         for name, value in model.state_dict().items()
@@ -318,11 +316,7 @@ def write_checkpoint(
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in facts.items()
     }
-    # A stopped run must not leave half a checkpoint where a whole one was.
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(save(tensors, metadata))
-    partial.replace(path)
-    return path
+    return write(Path(path), save(tensors, metadata))
 
 
 def read_checkpoint(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:

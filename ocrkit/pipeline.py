@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,13 +14,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
+import cv2
 import numpy as np
+import torch
 
 from ocrkit.detect import Detector, load_detector
 from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
 from ocrkit.errors import OcrkitError
 from ocrkit.image import along, crop_polygon, load_pages
 from ocrkit.model import fastest_weights, weights_path
+from ocrkit.processor import usable_cores
 from ocrkit.recognize import Reading, Recognizer
 
 
@@ -288,10 +290,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def _start_process(jobs: int) -> None:
     """Share the cores with the other processes."""
-    import cv2
-    import torch
-
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, usable_cores() // jobs)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
 

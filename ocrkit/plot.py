@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import cache
 from io import BytesIO
@@ -14,7 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.document import Line, Page
-from ocrkit.export import write
+from ocrkit.errors import OutputError
+from ocrkit.files import write
+from ocrkit.synth.fonts import package_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,8 @@ def overlay(
 
     A box is green where the reading is sure of itself and red where it is not. Pages are shrunk to
     `longest` pixels on their longer side. With a path the picture is written there as well, whole
-    or not at all; its suffix chooses the format. Raises OutputError if it cannot be written.
+    or not at all; its suffix chooses the format. Raises OutputError if there is no such format, or
+    it cannot be written.
     """
     scale = min(1.0, longest / max(array.shape))
     size = [max(1, round(side * scale)) for side in array.shape[::-1]]
@@ -49,7 +51,10 @@ def overlay(
         _write_text(draw, line, scale, size[0])
     if path is not None:
         path, data = Path(path), BytesIO()
-        picture.save(data, Image.registered_extensions()[path.suffix.lower()], quality=85)
+        kind = Image.registered_extensions().get(path.suffix.lower())
+        if kind is None:
+            raise OutputError(f"{path}: no picture is written under this suffix; .jpg or .png is")
+        picture.save(data, kind, quality=85)
         write(path, data.getvalue())
     return picture
 
@@ -71,9 +76,8 @@ def _write_text(draw: ImageDraw.ImageDraw, line: Line, scale: float, right: int)
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     # Pillow's own font has no accents; matplotlib brings one along that has all that is read.
-    matplotlib = importlib.util.find_spec("matplotlib")
-    home = Path(matplotlib.origin).parent if matplotlib and matplotlib.origin else Path()
-    for font in (home / "mpl-data/fonts/ttf/DejaVuSans.ttf", "DejaVuSans.ttf"):
+    folder = package_folder("matplotlib", "mpl-data", "fonts", "ttf")
+    for font in (folder / "DejaVuSans.ttf", "DejaVuSans.ttf"):
         try:
             return ImageFont.truetype(font, size)
         except OSError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ocrkit.ctc import greedy_batch
@@ -30,9 +29,10 @@ from ocrkit.detect.pieces import Mixture, Pieces, PieceStream, own_sheets
 from ocrkit.errors import CheckpointError
 from ocrkit.metrics import accuracy, cer, line_f1
 from ocrkit.model import CRNN, ModelConfig, widen
+from ocrkit.processor import machine
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator, Sheet
-from ocrkit.train import ctc_loss, fast_bfloat16
+from ocrkit.train import ctc_loss, descend, fast_bfloat16
 
 FAST = ModelConfig(0.25, 128, "all")  # the size of ocrkit-fast
 HELD_OUT = 1_000_003  # added to a seed: what a run is judged by, and never learns from
@@ -51,12 +51,9 @@ class Budget:
     minutes: float = 60.0
     lr: float = 2e-3
     warmup: int = 300
-    weight_decay: float = 0.01
-    clip: float = 2.0
     decay: float = 0.999
     seed: int = 0
     workers: int = 1
-    precision: str = "auto"
     evaluate_every: float = 4.0
     held_out: int = 400
 
@@ -167,14 +164,11 @@ class _Run:
     ) -> None:
         self.task, self.device, self.start_from = task, device, start_from and str(start_from)
         self.config: Budget = task.config
-        precision = self.config.precision
-        self.half = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
+        self.half = fast_bfloat16(device)
         model: Any = task.model
         self.model = model.to(device, memory_format=torch.channels_last).train()
         self.average = deepcopy(self.model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), self.config.lr, weight_decay=self.config.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), self.config.lr)
         self.steps, self.crops, self.seconds = 0, 0, 0.0
 
     def step(self, batch: Any, share: float) -> float:
@@ -185,10 +179,7 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = self.model(images)
         loss = self.task.loss(output, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
+        descend(loss, self.model, self.optimizer)
         self.steps += 1
         self.crops += len(images)
         self._average()
@@ -224,7 +215,7 @@ class _Run:
             "data": self.task.data,
             "start_from": self.start_from,
             "pretraining": asdict(self.config),
-            "processor": platform.processor() or platform.machine(),
+            "processor": machine(),
             "held_out": row,
         }
         self.average.save(folder / "model.safetensors")

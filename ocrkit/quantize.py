@@ -6,8 +6,6 @@ What is written says all that a checkpoint says: config, alphabet, preprocessing
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -31,9 +29,6 @@ from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator
 
 Labelled = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and the text that it shows
-
-# As the console script does; it may not be on the path.
-BENCHMARK_APP = "from openvino.tools.benchmark.main import main; raise SystemExit(main())"
 
 # What Neural Compressor's autotune tries, in this order: how it finds the range of activations (the
 # moving average of extremes, or the histogram that loses least), and what stays in FP32.
@@ -193,41 +188,6 @@ def to_neural_compressor(
         facts = json.dumps(model.facts() | {"trials": trials})
         torch.export.save(program, partial, extra_files={FACTS: facts})
     return partial.replace(path)
-
-
-def benchmark_app(
-    path: str | Path,
-    hint: str = "latency",
-    precision: str = "f32",
-    seconds: int = 5,
-    strips: Sequence[np.ndarray] = (),
-) -> dict[str, Any]:
-    """What OpenVINO's own benchmark_app says of an .xml or .onnx.
-
-    hint: "latency" or "throughput". precision: asked for where the model is in floating point,
-    "f32" or "bf16". strips: (1, 1, 32, W) each, read in turn; without any it is noise of
-    (1, 1, 32, 280), the reference kit's shape.
-
-    Keys: fps, median_ms (of one inference) and precision, that which OpenVINO then took. Raises
-    OcrkitError if benchmark_app fails.
-    """
-    name = import_openvino().Core().read_model(path).input(0).any_name
-    command = [sys.executable, "-c", BENCHMARK_APP, "-m", str(path)]
-    command += ["-d", "CPU", "-t", str(seconds), "-hint", hint, "-infer_precision", precision]
-    with TemporaryDirectory() as folder:
-        files = [f"{folder}/{i}.npy" for i in range(len(strips))]
-        for file, strip in zip(files, strips, strict=True):
-            np.save(file, strip)
-        command += ["-i", f"{name}:{','.join(files)}"] if files else ["-shape", "[1,1,32,280]"]
-        if files and hint == "latency":  # one at a time, as it measures a fixed shape by itself
-            command += ["-api", "async", "-nireq", "1"]
-        done = subprocess.run(command, capture_output=True, text=True)
-    lines = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+) (us|ms)", r"HINT: <Type: '(\w+)'")
-    fps, median, used = (re.search(line, done.stdout) for line in lines)
-    if done.returncode or not (fps and median and used):
-        raise OcrkitError(f"benchmark_app failed on {path}: {(done.stdout + done.stderr)[-500:]}")
-    milliseconds = float(median[1]) / (1000 if median[2] == "us" else 1)
-    return {"fps": float(fps[1]), "median_ms": milliseconds, "precision": used[1]}
 
 
 def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator[np.ndarray]:

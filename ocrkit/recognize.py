@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import FILES, Backend, load_backend, load_file
-from ocrkit.ctc import Character, Decoded, beam, greedy_batch, log_softmax
+from ocrkit.ctc import Character, Decoded, beam, greedy, log_softmax
 from ocrkit.image import Preprocessing, closer, fit, fitted_width, tighten
 from ocrkit.language import shipped
 from ocrkit.model import CRNN, fastest_weights, weights_path
@@ -98,27 +98,20 @@ class Recognizer:
             alphabet, preprocessing = model.alphabet, model.preprocessing
         return cls(run, alphabet, preprocessing, decoder=decoder)
 
-    def __call__(
-        self, crops: Sequence[np.ndarray], progress: Callable[[int], None] | None = None
-    ) -> list[Reading]:
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey crops (H, W) uint8, of any sizes; the readings are in the crops' order.
 
-        A crop of less than 2 pixels on a side is answered with an empty reading. `progress` is
-        called with the number of crops just done; its numbers add up to that of the crops.
+        A crop of less than 2 pixels on a side is answered with an empty reading.
         """
         readings = [NOTHING] * len(crops)
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
-        if progress and len(readable) < len(crops):
-            progress(len(crops) - len(readable))
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
         for index, logits in self._looks(tight):
             readings[index] = _reading(self._decode(logits), len(logits))
-            if progress:
-                progress(1)
         return readings
 
     def _looks(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """As `_outputs`, but where they leave doubt, of the look that leaves the least."""
+        """As `_outputs`; a line left in doubt is looked at again, closer: the surer look counts."""
         unsure: dict[int, tuple[float, np.ndarray]] = {}
         for index, logits in self._outputs(tight):
             if self.decoder != "language" or (doubt := _doubt(logits)) <= DOUBT:
@@ -151,7 +144,7 @@ class Recognizer:
     def _decode(self, logits: np.ndarray) -> Decoded:
         if self.decoder == "beam":
             return beam(log_softmax(logits), self.alphabet)
-        best = greedy_batch(logits[:, None], self.alphabet)[0]
+        best = greedy(logits, self.alphabet)
         if self.decoder == "greedy" or best.confidence < TOO_UNSURE or _doubt(logits) <= DOUBT:
             return best
         return beam(log_softmax(logits), self.alphabet, language=shipped().log_chance)
@@ -201,7 +194,7 @@ def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, .
 
 
 def _apart(word: Sequence[Character]) -> str:
-    """What a word may be a part of: "letters", a row of its one mark, or "" for neither.
+    """The kind of run that a word may belong to: "letters", its mark if it is nothing else, or "".
 
     A letter stands alone, or as in L'O U E S T with an apostrophe or another mark beside it.
     """

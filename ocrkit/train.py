@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrkit.backends import PRECISIONS, ipex_optimized, load_backend, quiet
-from ocrkit.data import Batch, Sample, collate, steps_needed
+from ocrkit.data import Batch, Sample, collate, load_crops, steps_needed
 from ocrkit.errors import OcrkitError
-from ocrkit.image import Preprocessing, fitted_width, load_pages, tighten
 from ocrkit.image import fit as fit_crop
+from ocrkit.image import fitted_width, tighten
 from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
 from ocrkit.model import CRNN
+from ocrkit.processor import machine
 from ocrkit.progress import progress as shown
 from ocrkit.recognize import Recognizer
 from ocrkit.synth import degrade
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+CLIP = 2.0  # the longest gradient that a step follows
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How to fine-tune.
 
     lr: the highest learning rate; it rises over a tenth of the steps and falls to nothing, as half
-        a cosine does (Loshchilov and Hutter, "SGDR", 2017). clip: of the gradient's norm.
+        a cosine does (Loshchilov and Hutter, "SGDR", 2017).
     precision: "float32", "bfloat16", or "auto" for bfloat16 where the processor computes in it.
     ipex: let Intel Extension for PyTorch optimise network and optimizer.
     augment: how much lines are slanted, stretched, inked otherwise each time; 0 leaves them alone.
@@ -55,8 +58,6 @@ class TrainConfig:
     augment: float = 1.0
     bucketed: bool = True
     channels_last: bool = True
-    weight_decay: float = 0.01
-    clip: float = 2.0
 
     def __post_init__(self) -> None:
         if self.precision not in (*PRECISIONS, "auto"):
@@ -154,7 +155,7 @@ def fit(
     model.provenance = {
         "data": f"{len(lines)} images of {train[0].path.parent.name}",
         "training": asdict(config),
-        "processor": platform.processor() or platform.machine(),
+        "processor": machine(),
         "validation": history.best | {"images": len(validation)},
         "started_from": model.provenance,
     }
@@ -257,9 +258,7 @@ class _Trainer:
         self.half = config.half
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network: nn.Module = model.to(memory_format=self.layout).train()  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), config.lr, weight_decay=config.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(model.parameters(), config.lr)
         if config.ipex:
             dtype = torch.bfloat16 if self.half else torch.float32
             with quiet():
@@ -289,13 +288,10 @@ class _Trainer:
             logits = self.network(images)
         # What lies beyond the content is padding, which a recogniser does not read either.
         loss = ctc_loss(logits, batch, -(-len(logits) * content // width))
-        self.optimizer.zero_grad(set_to_none=True)
         with warnings.catch_warnings():
             # IPEX's LSTM does not register its gradient as torch would have it; it is right.
             warnings.filterwarnings("ignore", ".*torch_ipex::ipex_lstm.*")
-            loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        self.optimizer.step()
+            descend(loss, self.network, self.optimizer)
         self.schedule.step()
         return loss.item()
 
@@ -304,6 +300,14 @@ def _share_of_lr(step: int, steps: int) -> float:
     """Rises over the first tenth of the steps, while half a cosine falls to nothing over all."""
     rise = min(1.0, (step + 1) / max(1, steps // 10))
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+def descend(loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """One step of the optimizer down the loss, the gradient no longer than CLIP."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+    optimizer.step()
 
 
 def ctc_loss(logits: Tensor, batch: Batch, steps: Tensor | None = None) -> Tensor:
@@ -374,16 +378,6 @@ class Evaluation:
         )
 
     _repr_html_ = __str__
-
-
-def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
-    """The samples' images, grey (H, W) uint8; ImageError names one that cannot be read."""
-    return [next(load_pages(sample.path)) for sample in samples]
-
-
-def load_strips(samples: Sequence[Sample], preprocessing: Preprocessing) -> list[np.ndarray]:
-    """The samples' images as a network takes them, float32 (1, 1, 32, W) each."""
-    return [fit_crop(crop, preprocessing)[None] for crop in load_crops(samples)]
 
 
 def evaluate(

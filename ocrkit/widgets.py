@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ocrkit.backends import needs
-from ocrkit.detect import DETECTORS, load_detector
+from ocrkit.detect import DETECTORS
 from ocrkit.document import Document, Line, Page
 from ocrkit.errors import OcrkitError
 from ocrkit.export import FORMATS
@@ -23,7 +23,6 @@ from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
 from ocrkit.model import fastest_weights, models_below
 from ocrkit.pipeline import read_document
 from ocrkit.plot import overlay
-from ocrkit.recognize import Recognizer
 
 with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which reads just the same"):
     import ipywidgets
@@ -176,8 +175,7 @@ class Reader(ipywidgets.VBox):
         self.button.disabled, self.button.description = True, "Reading ..."
         self._say(f"Reading {path.name} ...")
         try:
-            detector = load_detector(self.detector.value)
-            read = read_document(path, detector, Recognizer.load(self.recognizer.value))
+            read = read_document(path, self.detector.value, self.recognizer.value)
         except Exception as error:  # a callback's traceback would be shown to nobody
             self._fail(error)
         else:

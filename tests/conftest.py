@@ -34,11 +34,14 @@ def only_few_fonts(few_fonts: tuple[Font, ...], monkeypatch: pytest.MonkeyPatch)
     """The line generator finds no other fonts than these."""
     from ocrkit.synth import fonts, lines
 
-    fonts.by_kind.cache_clear()
+    found = (fonts.by_kind, lines._reference_fonts)
+    for known in found:
+        known.cache_clear()
     monkeypatch.setattr(fonts, "find_fonts", lambda: few_fonts)
     monkeypatch.setattr(lines, "find_fonts", lambda: few_fonts)
     yield
-    fonts.by_kind.cache_clear()
+    for known in found:
+        known.cache_clear()
 
 
 @dataclass(frozen=True)

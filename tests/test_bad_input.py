@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
-from ocrkit import export, pipeline
+from ocrkit import files, pipeline
 from ocrkit.cli import app
 from ocrkit.recognize import Reading
 
@@ -174,7 +174,7 @@ def test_a_result_that_cannot_be_written_costs_one_document(
             raise OSError(28, "No space left on device")
         replace(source, target)
 
-    monkeypatch.setattr(export.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     result = read("scans")
     assert result.exit_code == 1
     assert complaints(result) == ["out/a.txt: cannot be written: No space left on device"]

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
-from ocrkit import cli, export, image, pipeline
+from ocrkit import cli, files, image, pipeline
 from ocrkit.alphabet import Alphabet
 from ocrkit.document import Document
 from ocrkit.errors import ImageError
@@ -309,7 +309,7 @@ def test_ctrl_c_leaves_whole_files_only_and_is_exit_130(monkeypatch: pytest.Monk
         replaced.append(target)
         os.rename(source, target)
 
-    monkeypatch.setattr(export.os, "replace", replace)
+    monkeypatch.setattr(files.os, "replace", replace)
     result = run("read", "scans", "-o", "out")
     assert result.exit_code == 130
     assert "stopped" in result.stderr

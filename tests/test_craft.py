@@ -41,7 +41,7 @@ def test_weights_of_the_right_shape_load_and_find_polygons(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(weights, monkeypatch)
-    detector = load_detector("craft", folder=weights)
+    detector = CraftDetector.load(weights)
     page = np.random.default_rng(0).integers(0, 256, (70, 110)).astype(np.uint8)
     polygons = detector(page)
     assert polygons
@@ -81,7 +81,7 @@ def test_scraps_have_no_words() -> None:
 
 def test_missing_weights_are_asked_for_with_all_it_takes_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(MissingPartError) as error:
-        load_detector("craft", folder=tmp_path)
+        CraftDetector.load(tmp_path)
     for part in (str(tmp_path / NAME), MD5, URL):
         assert part in str(error.value)
 
@@ -97,7 +97,7 @@ def test_weights_are_looked_for_where_easyocr_downloads_them(
 
 def test_a_file_with_another_checksum_is_refused(weights: Path) -> None:
     with pytest.raises(MissingPartError, match="its MD5 is") as error:
-        load_detector("craft", folder=weights)
+        CraftDetector.load(weights)
     assert MD5 in str(error.value)
 
 
@@ -109,7 +109,7 @@ def test_a_file_of_something_else_is_refused_and_not_run(
         (tmp_path / NAME).write_bytes(content)
         publish(tmp_path, monkeypatch)
         with pytest.raises(CheckpointError, match="does not hold CRAFT's weights"):
-            load_detector("craft", folder=tmp_path)
+            CraftDetector.load(tmp_path)
 
 
 def test_without_easyocr_the_command_that_installs_it_is_named(

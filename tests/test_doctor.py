@@ -11,6 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import ocrkit
+from ocrkit import processor
+from ocrkit.processor import parse_cpuinfo
 
 # The function of the same name stands in the way of `import ocrkit.doctor`.
 module = sys.modules["ocrkit.doctor"]
@@ -78,7 +80,7 @@ def test_ipex_must_match_torch(ipex, torch, state):
 
 
 def test_cpu_features_are_read_from_proc_cpuinfo():
-    model, flags = module.parse_cpuinfo(SERVER)
+    model, flags = parse_cpuinfo(SERVER)
     rows = list(module.cpu_rows(model, flags))
     assert rows[0].found == "Intel(R) Xeon(R) Platinum 8480+"
     assert [row.what for row in rows if row.ok] == [
@@ -93,7 +95,7 @@ def test_a_feature_the_cpu_lacks_is_optional():
 
 
 def test_unreadable_cpu_features_are_called_unknown_rather_than_absent():
-    rows = list(module.cpu_rows(*module.parse_cpuinfo("processor : 0\nFeatures : fp asimd\n")))
+    rows = list(module.cpu_rows(*parse_cpuinfo("processor : 0\nFeatures : fp asimd\n")))
     assert [row.found for row in rows] == ["unknown", "unknown"]
 
 
@@ -223,7 +225,12 @@ def test_looking_loads_nothing_heavy():
 
 def test_a_processor_is_fast_in_int8_if_it_has_vnni_or_amx(monkeypatch):
     for features, fast in (("AVX2", False), ("AVX2 AVX-512 VNNI", True), ("AVX2 AMX", True)):
-        monkeypatch.setattr(
-            module, "machine", lambda features=features: f"CPU, 2 cores, {features}"
-        )
-        assert module.fast_int8() is fast
+        monkeypatch.setattr(processor, "machine", lambda said=features: f"CPU, 2 cores, {said}")
+        assert processor.fast_int8() is fast
+
+
+def test_the_machine_is_named_with_the_cores_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(processor, "cpuinfo", lambda: parse_cpuinfo(SERVER))
+    monkeypatch.setattr(processor.os, "sched_getaffinity", lambda process: {3, 7, 9})
+    said = "Intel(R) Xeon(R) Platinum 8480+, 3 cores, AVX2 AVX-512 VNNI BF16 AMX"
+    assert processor.machine() == said

@@ -9,7 +9,8 @@ import pytest
 
 from ocrkit.document import Box, Document, Line, Page, Word
 from ocrkit.errors import OutputError
-from ocrkit.export import FORMATS, output_stems, save
+from ocrkit.export import FORMATS, save
+from ocrkit.files import output_stems
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ocrkit.detect import load_detector
 from ocrkit.detect.lines import LineDetector, network_input, page_scale
 from ocrkit.detect.maps import decode, encode
 from ocrkit.detect.network import LineNet, detector_backend, detector_loss
@@ -108,7 +107,7 @@ def test_a_recogniser_is_no_detector_nor_the_other_way_round(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match="not a checkpoint of a detector"):
         detector_backend("ocrkit-fast-int8")
     with pytest.raises(CheckpointError, match="no weights are called 'nobody'"):
-        load_detector("lines", name_or_path="nobody")
+        LineDetector.load("nobody")
 
 
 # --- how it learns -------------------------------------------------------------------------------

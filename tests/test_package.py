@@ -24,7 +24,7 @@ PACKAGE = ROOT / "ocrkit"
 # A module imports only from rows above its own.
 ROWS = (
     {"errors"},
-    {"alphabet", "image", "document", "metrics", "progress"},
+    {"alphabet", "image", "document", "files", "metrics", "processor", "progress"},
     {"ctc", "synth"},
     {"data", "language", "model"},
     {"backends"},

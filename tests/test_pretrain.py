@@ -31,7 +31,6 @@ TINY = PretrainConfig(
     warmup=5,
     max_chars=12,
     workers=0,
-    precision="float32",
     evaluate_every=2 / 60,
     held_out=24,
 )
@@ -39,6 +38,7 @@ TINY = PretrainConfig(
 
 @pytest.fixture
 def each_look_at_the_clock_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fast_bfloat16", lambda device: False)  # alike on any machine
     ticks = count(100.0)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 

@@ -17,12 +17,12 @@ import torch
 from ocrkit import quantize
 from ocrkit.alphabet import Alphabet
 from ocrkit.backends import Backend, load_backend, load_file
+from ocrkit.benchmark import benchmark_app
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError
 from ocrkit.image import Preprocessing, fit
 from ocrkit.model import CRNN, ModelConfig
 from ocrkit.quantize import (
     SETTINGS,
-    benchmark_app,
     export_onnx,
     random_reference,
     synthetic_strips,

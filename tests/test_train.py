@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from ocrkit import data
 from ocrkit import train as module
 from ocrkit.alphabet import Alphabet
-from ocrkit.data import Batch, Sample
+from ocrkit.data import Batch, Sample, load_crops, load_strips
 from ocrkit.errors import ImageError, MissingPartError, OcrkitError
 from ocrkit.image import Preprocessing
 from ocrkit.model import CRNN, ModelConfig
@@ -25,8 +26,6 @@ from ocrkit.train import (
     ctc_loss,
     evaluate,
     fit,
-    load_crops,
-    load_strips,
     training_run,
 )
 
@@ -120,8 +119,8 @@ def test_seeds_reproduce(samples):
 
 def test_only_the_samples_given_are_opened(samples, monkeypatch):
     opened: list[Path] = []
-    load = module.load_pages
-    monkeypatch.setattr(module, "load_pages", lambda path: opened.append(path) or load(path))
+    load = data.load_pages
+    monkeypatch.setattr(data, "load_pages", lambda path: opened.append(path) or load(path))
     fit(small(), samples[:3], samples[3:5], SHORT)
     assert opened == [sample.path for sample in samples[:5]]  # each once, the sixth never
 

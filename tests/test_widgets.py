@@ -147,7 +147,7 @@ def test_what_is_missing_is_said(reader: widgets.Reader, monkeypatch: pytest.Mon
     def load(name: str) -> None:
         raise MissingPartError(f"the weights of {name} are not here; fetch them")
 
-    monkeypatch.setattr(widgets, "load_detector", load)
+    monkeypatch.setattr("ocrkit.pipeline._detector", load)
     reader.detector.value = "craft"
     reader.button.click()
     assert "the weights of craft are not here; fetch them" in reader.status.value

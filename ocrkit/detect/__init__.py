@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,19 +22,17 @@ class Detector(Protocol):
         """
 
 
-def load_detector(name: str = "lines", **options: Any) -> Detector:
-    """A detector by its name, with options of its own.
+def load_detector(name: str = "lines") -> Detector:
+    """The kit's own detector of lines, "lines", or EasyOCR's of words, "craft".
 
-    "lines" finds lines with the kit's own network (options: those of `LineDetector.load`); "craft"
-    finds words with EasyOCR's CRAFT network (options: those of `CraftDetector.load`). Raises
-    ValueError for another name, MissingPartError where CRAFT or its weights are not there.
+    Raises ValueError for another name, MissingPartError where CRAFT or its weights are not there.
     """
     if name == "lines":
         from ocrkit.detect.lines import LineDetector
 
-        return LineDetector.load(**options)
+        return LineDetector.load()
     if name == "craft":
         from ocrkit.detect.craft import CraftDetector
 
-        return CraftDetector.load(**options)
+        return CraftDetector.load()
     raise ValueError(f"no detector is called {name!r}; choose one of {', '.join(DETECTORS)}")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ocrkit.detect.ink import letter_height
 from ocrkit.detect.maps import STRIDE, decode, find_cores, outline
+from ocrkit.detect.network import detector_backend
 from ocrkit.detect.order import reading_order
 from ocrkit.image import page_ink, scaled
+from ocrkit.model import fastest_weights
 
 MULTIPLE = 32  # sides of the network's input
 EDGE = 16  # px of paper around the page, as letters that touch its edge would look cut off
+MAX_PIXELS = 8_000_000  # what it sees of a page is made smaller than this
 LETTERS = 15.0  # px, the typical height of letters on the pages that it learned from
 
 
@@ -24,33 +26,28 @@ class LineDetector:
     """Finds the lines of text of a page.
 
     run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit.
-    max_pixels: what it sees of a page is made smaller than this.
     margin: the paper around a line, as `maps.outline` has it.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
-    max_pixels: int = 8_000_000
     margin: float = 0.1
 
     @classmethod
-    def load(cls, name_or_path: str | Path | None = None, **settings: Any) -> LineDetector:
+    def load(cls, name_or_path: str | Path | None = None, margin: float = 0.1) -> LineDetector:
         """The network by the name of the kit's own weights, or by a path, .safetensors or .xml.
 
         None takes "ocrkit-detector-int8" where OpenVINO is installed, as it finds the same in half
         the time, and else "ocrkit-detector". Raises CheckpointError where there is no such file,
         MissingPartError for an .xml without OpenVINO.
         """
-        from ocrkit.detect.network import detector_backend
-        from ocrkit.model import fastest_weights
-
         name_or_path = name_or_path or fastest_weights("ocrkit-detector")
-        return cls(detector_backend(name_or_path), **settings)
+        return cls(detector_backend(name_or_path), margin)
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
         """Line polygons of a grey page (H, W) uint8, in reading order; see `Detector`."""
         if min(page.shape) < 6:
             return []
-        scale = min(page_scale(page), (self.max_pixels / page.size) ** 0.5)
+        scale = min(page_scale(page), (MAX_PIXELS / page.size) ** 0.5)
         cores = find_cores(self.maps(scaled(page, scale)))
         # Margins close the gutters between columns, so that the order is that of the bare lines.
         order = reading_order([outline(core) for core in cores])

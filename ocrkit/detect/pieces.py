@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from ocrkit.data import numbers_from
-from ocrkit.detect.lines import page_scale, scaled
+from ocrkit.detect.lines import page_scale
 from ocrkit.detect.maps import STRIDE, encode
 from ocrkit.document import Document, Line
 from ocrkit.errors import OcrkitError
-from ocrkit.image import load_pages, page_ink
+from ocrkit.image import load_pages, page_ink, scaled
 from ocrkit.synth.pages import Sheet
 
 PIECES = 4  # cut out of each page

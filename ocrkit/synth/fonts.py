@@ -147,7 +147,6 @@ def _folders() -> dict[str, tuple[Path, ...]]:
             Path("/usr/share/fonts"),
             Path("/usr/share/texmf/fonts/opentype"),
             Path.home() / ".local/share/fonts",
-            Path.home() / "Library/Fonts",
         ),
     }
 

@@ -30,6 +30,7 @@ import cv2
 from PIL import Image, ImageFont
 
 from ocrkit.errors import MissingPartError
+from ocrkit.files import write
 from ocrkit.progress import progress as counted
 
 
@@ -64,9 +65,7 @@ def reference_words(
         pictures = plan.items()
         for path, word in counted(pictures, name) if progress else pictures:
             draw_word(word, seed).save(folder / path)
-        partial = manifest.with_suffix(".part")
-        partial.write_text(rows, encoding="utf-8", newline="\n")
-        partial.replace(manifest)
+        write(manifest, rows.encode())
 
 
 def draw_word(word: str, seed: int) -> Image.Image:
