@@ -24,6 +24,9 @@ TOO_UNSURE = 0.5
 # rows above and below, and so many times as wide. What then is still in doubt, language decides.
 DOUBT = 0.05
 CLOSER = 0.06, 1.25
+# Signs that nothing but what is beside them tells apart; and the share of their chances from which
+# on one that stands alone is a nought.
+NOUGHTS, NOUGHT = ("0", "O", "o"), 0.1
 WORD_GAP = 1.35  # times the usual gap of letters set apart is a gap between words
 DECODERS = ("greedy", "beam", "language")
 
@@ -57,7 +60,8 @@ class Recognizer:
     batch_size: lines in one call of the backend. decoder: "greedy" takes what the network saw most
     clearly at each step; "beam" the likeliest text; "language" looks closer at lines that the first
     look leaves in doubt, and what is then still in doubt it reads as the likeliest text, minding
-    how likely that is in itself. Words that are l e t t e r s p a c e d are closed up.
+    how likely that is in itself; a round sign alone on its line is a nought. Words that are
+    l e t t e r s p a c e d are closed up.
     """
 
     backend: Backend
@@ -145,9 +149,28 @@ class Recognizer:
         if self.decoder == "beam":
             return beam(log_softmax(logits), self.alphabet)
         best = greedy(logits, self.alphabet)
+        if self.decoder == "language" and best.text in NOUGHTS:
+            return _nought(best, logits, self.alphabet)
         if self.decoder == "greedy" or best.confidence < TOO_UNSURE or _doubt(logits) <= DOUBT:
             return best
         return beam(log_softmax(logits), self.alphabet, language=shipped().log_chance)
+
+
+def _nought(best: Decoded, logits: np.ndarray, alphabet: Alphabet) -> Decoded:
+    """A line of one round sign, from outputs (T, C): a nought, unless it hardly looks like one.
+
+    What stands alone is a figure in a column far more often than a letter. As sure as that it is
+    any of the round signs.
+    """
+    (sign,) = best.characters
+    known = [c for c in NOUGHTS if c in alphabet.characters]
+    ids = [alphabet.encode(c)[0] for c in known]
+    shares = np.exp(log_softmax(logits)[sign.start : sign.end, ids]).max(axis=0).tolist()
+    chance = dict(zip(known, shares, strict=True)).get("0", 0.0)
+    if chance < NOUGHT * sum(shares):
+        return best
+    sure = min(1.0, sum(shares))
+    return Decoded("0", sure, (replace(sign, char="0", confidence=sure),))
 
 
 def _doubt(logits: np.ndarray) -> float:

@@ -337,7 +337,7 @@ def test_a_real_ctrl_c_ends_all_processes_without_a_traceback() -> None:
     while errors is None and time.monotonic() < deadline:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the worker processes too
         with suppress(subprocess.TimeoutExpired):
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=6)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "stopped" in errors

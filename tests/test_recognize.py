@@ -255,6 +255,31 @@ def test_language_decides_where_letters_are_unclear_but_makes_nothing_up(seen, r
     assert language([crop()])[0].text == read
 
 
+@pytest.mark.parametrize(
+    ("shares", "text", "confidence"),
+    [
+        ({"O": 0.70, "0": 0.22, "o": 0.02}, "0", 0.94),
+        ({"0": 0.40, "O": 0.30, "o": 0.20}, "0", 0.90),  # none of them by itself is sure
+        ({"O": 0.95, "0": 0.03}, "O", 0.95),  # as a large initial is
+        ({"D": 0.70, "0": 0.22}, "D", 0.70),
+    ],
+)
+def test_a_round_sign_alone_is_a_nought_as_sure_as_it_is_round(shares, text, confidence):
+    alphabet = Alphabet()
+
+    def run(images: np.ndarray) -> np.ndarray:
+        probs = np.full((images.shape[3] // 4 + 1, 1, len(alphabet)), 1e-9)
+        probs[:, :, 0] = 1
+        probs[3, 0, [0, *alphabet.encode("".join(shares))]] = [1e-3, *shares.values()]
+        return np.log(probs / probs.sum(axis=2, keepdims=True)).astype(np.float32)
+
+    reading = Recognizer(run, alphabet, decoder="language")([crop()])[0]
+    assert reading.text == text
+    total = sum(shares.values()) + 1e-3
+    assert reading.confidence == pytest.approx(confidence / total, abs=0.01)
+    assert Recognizer(run, alphabet)([crop()])[0].text == max(shares, key=shares.__getitem__)
+
+
 def looks(sure: dict[int, float], decoder: str) -> tuple[list[int], str]:
     """Widths of the strips that a crop of 64 is shown in, and what is read in the end.
 
