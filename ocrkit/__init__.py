@@ -8,28 +8,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-# Not lazy: the function has the name of its module, which an import would put in its place.
-from ocrkit.doctor import doctor as doctor
-
 __version__ = "0.1.0"
 
 _HOME = {
-    "Alphabet": "alphabet",
+    "Alphabet": "recognition.alphabet",
     "Box": "document",
-    "CRNN": "model",
+    "CRNN": "recognition.network",
     "Document": "document",
     "Line": "document",
     "OcrkitError": "errors",
     "Page": "document",
-    "Recognizer": "recognize",
+    "Recognizer": "recognition.recognizer",
+    "TrainConfig": "training.fit",
     "Word": "document",
-    "load_detector": "detect",
+    "doctor": "notebook.doctor",
+    "evaluate": "training.evaluation",
+    "export_onnx": "compress.onnx",
+    "fit": "training.fit",
+    "load_detector": "detection",
     "load_pages": "image",
     "read_document": "pipeline",
-    "read_documents": "pipeline",
+    "read_documents": "archive.run",
+    "read_manifest": "training.manifest",
     "read_page": "pipeline",
+    "save": "archive.formats",
+    "to_neural_compressor": "compress.neural_compressor",
+    "to_openvino": "compress.openvino",
 }
-__all__ = ["__version__", "doctor", *_HOME]
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

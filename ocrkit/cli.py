@@ -21,10 +21,10 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from ocrkit.detect import DetectorName
+from ocrkit.archive.formats import FORMATS, save
+from ocrkit.detection import DetectorName
 from ocrkit.document import MIN_CONFIDENCE
 from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
-from ocrkit.export import FORMATS, save
 from ocrkit.files import output_stems
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read(
         stems = output_stems(sources, paths, folder)
         show = len(sources) <= SHOWN if show is None else show
         table = Table("file", "pages", "lines", "confidence", "seconds")
-        from ocrkit.pipeline import read_documents
+        from ocrkit.archive.run import read_documents
 
         results = read_documents(sources, detector, recognizer, jobs, min_confidence, decoder)
         for stem, result in _bar(zip(stems, results, strict=True), len(sources)):
@@ -171,7 +171,7 @@ def recognize(
     """
     with _session() as session:
         sources = session.find(files)
-        from ocrkit.recognize import Recognizer
+        from ocrkit.recognition.recognizer import Recognizer
 
         reader = Recognizer.load(recognizer, decoder=decoder)
         crops = _crops(sources, session)
@@ -187,7 +187,7 @@ def doctor() -> None:
 
     Exit status: 0 nothing is broken, 1 something is.
     """
-    from ocrkit.doctor import doctor as examine
+    from ocrkit.notebook.doctor import doctor as examine
 
     report = examine()
     typer.echo(str(report))
@@ -258,14 +258,15 @@ def pretrain(
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
     with _session() as session:
-        from ocrkit import pretrain as training
-        from ocrkit.model import ModelConfig
+        from ocrkit.recognition.network import ModelConfig
+        from ocrkit.training import pretrain as training
+        from ocrkit.training import pretrain_detector as detector_training
 
         budget: dict[str, Any] = {"minutes": minutes, "seed": seed, "workers": workers}
-        budget["lr"] = lr or training.Budget.lr / (2 if start_from else 1)
+        budget["lr"] = lr or training.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
-            finding = training.DetectorPretrainConfig(**budget, pages=pages)
-            weights = training.pretrain_detector(folder, finding, start_from)
+            finding = detector_training.DetectorPretrainConfig(**budget, pages=pages)
+            weights = detector_training.pretrain_detector(folder, finding, start_from)
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
@@ -368,14 +369,14 @@ def _write(document: Document, stem: Path, formats: Sequence[str], overlay: bool
     for name in formats:
         save(document, f"{stem}.{name}")
     if overlay:
-        from ocrkit import plot
+        from ocrkit.archive.overlay import overlay as draw_overlay
         from ocrkit.image import load_pages
 
         # A file that is damaged after its first pages has more of them than could be read.
         for page, array in zip(document.pages, load_pages(document.source), strict=False):
             # The number comes last: x.1.overlay.jpg is of a file x.1.png.
             number = f".{page.number}" if len(document.pages) > 1 else ""
-            plot.overlay(array, page, f"{stem}.overlay{number}.jpg")
+            draw_overlay(array, page, f"{stem}.overlay{number}.jpg")
 
 
 def _shown(document: Document) -> str:

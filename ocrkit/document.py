@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
-from pathlib import Path
 from typing import Any
 
 # Lines read with less are left out, if nothing else is asked for: specks, stamps, ditto marks and
@@ -113,12 +112,6 @@ class Document:
     def confidence(self) -> float:
         """Mean confidence, lines weighted by their characters; 0 for a document without text."""
         return mean_confidence([line for page in self.pages for line in page.lines])
-
-    def save(self, path: str | Path) -> Path:
-        """Write the document in the format that the path's suffix names; see `ocrkit.export`."""
-        from ocrkit.export import save  # which imports this module
-
-        return save(self, path)
 
     def to_dict(self) -> dict[str, Any]:
         """Dicts, lists, tuples, strings and numbers, fit for JSON; `from_dict` brings it back."""

@@ -40,3 +40,11 @@ def output_stems(sources: Sequence[Path], roots: Sequence[Path], folder: Path) -
     if len(set(stems)) < len(set(full)):  # with x.png.tif beside x.png and x.tif
         stems = full
     return [folder / stem for stem in stems]
+
+
+def prepared_path(path: str | Path, suffix: str) -> Path:
+    path = Path(path)
+    if path.suffix != suffix:
+        raise ValueError(f"{path} must end in {suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

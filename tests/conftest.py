@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from ocrkit.data import Batch
-    from ocrkit.model import CRNN
+    from ocrkit.recognition.network import CRNN
     from ocrkit.synth.fonts import Font
+    from ocrkit.training.batches import Batch
 
 # A shared machine may stall for longer than hypothesis lets one example take.
 settings.register_profile("ocrkit", deadline=None)
@@ -58,12 +58,12 @@ def memorised(few_fonts: tuple[Font, ...]) -> Memorised:
     import torch
     from PIL import Image, ImageDraw
 
-    from ocrkit.alphabet import Alphabet
-    from ocrkit.ctc import greedy_batch
-    from ocrkit.data import collate
     from ocrkit.image import fit
-    from ocrkit.model import CRNN, ModelConfig
-    from ocrkit.train import ctc_loss
+    from ocrkit.recognition.alphabet import Alphabet
+    from ocrkit.recognition.ctc import greedy_batch
+    from ocrkit.recognition.network import CRNN, ModelConfig
+    from ocrkit.training.batches import collate
+    from ocrkit.training.losses import ctc_loss
 
     texts = ("3 mai", "Œuvre", "No. 7", "ſt et", "£ 4,10", "tommy", "MUSÉE", "a b c")
     face = next(font for font in few_fonts if font.name == "DejaVuSerif").at(24)

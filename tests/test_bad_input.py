@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from ocrkit import files, pipeline
 from ocrkit.cli import app
-from ocrkit.recognize import Reading
+from ocrkit.recognition.reading import Reading
 
 
 class Reader:

@@ -18,14 +18,16 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
-from ocrkit import cli, files, image, pipeline
-from ocrkit.alphabet import Alphabet
+from ocrkit import cli, files, pipeline
+from ocrkit import image as ocrkit_image
 from ocrkit.document import Document
 from ocrkit.errors import ImageError
 from ocrkit.image import load_pages
-from ocrkit.model import CRNN, ModelConfig
-from ocrkit.pretrain import PretrainConfig
-from ocrkit.recognize import DECODERS, Reading, Recognizer, WordReading
+from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.network import CRNN, ModelConfig
+from ocrkit.recognition.reading import Reading, WordReading
+from ocrkit.recognition.recognizer import DECODERS, Recognizer
+from ocrkit.training.pretrain import PretrainConfig
 
 
 class Reader:
@@ -151,7 +153,7 @@ def test_the_pages_before_the_damage_are_written_and_the_damage_is_said_once(
         raise ImageError(f"{path}: cut short")
 
     monkeypatch.setattr(pipeline, "load_pages", pages)
-    monkeypatch.setattr(image, "load_pages", pages)
+    monkeypatch.setattr(ocrkit_image, "load_pages", pages)
     result = run("read", scan("a.png"), "-o", "out", "--overlay")
     assert result.exit_code == 1
     assert result.stderr.count("a.png: cut short") == 1
@@ -222,7 +224,7 @@ def test_weights_to_start_from_are_trained_on_gently_and_on_whole_lines(
         asked.append(config)
         return "model.safetensors"
 
-    monkeypatch.setattr("ocrkit.pretrain.pretrain", train)
+    monkeypatch.setattr("ocrkit.training.pretrain.pretrain", train)
     assert run("pretrain", "mine", *arguments).exit_code == 0
     assert [(config.lr, config.ramp) for config in asked] == [(lr, ramp)]
 

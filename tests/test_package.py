@@ -11,35 +11,32 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 import ocrkit
+from ocrkit.notebook import doctor
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "ocrkit"
 
-# A module imports only from rows above its own.
+# A room (a folder, or a file at the top) imports only from rows above its own.
 ROWS = (
     {"errors"},
-    {"alphabet", "image", "document", "files", "metrics", "processor", "progress"},
-    {"ctc", "synth"},
-    {"data", "language", "model"},
-    {"backends"},
-    {"detect"},
-    {"recognize"},
-    {"train", "quantize", "pipeline", "export", "timing"},
-    {"pretrain", "tune", "engines"},
-    {"benchmark"},
-    {"plot", "doctor"},
-    {"widgets"},
+    {"document", "metrics", "processor", "progress"},
+    {"files", "image"},
+    {"runtime"},
+    {"recognition"},
+    {"detection", "synth"},
+    {"pipeline", "training", "compress"},
+    {"archive", "measure"},
+    {"notebook"},
     {"cli"},
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
-# Document.save looks up the exporter of a suffix when it is called.
-UPWARD = {("document", "export")}
 
 HEAVY = {
     "torch",
@@ -143,7 +140,7 @@ def test_the_command_line_starts_within_a_second_and_without_torch():
     assert used < 1.0
 
 
-@pytest.mark.parametrize("name", sorted(ROWS[0] | ROWS[1]))
+@pytest.mark.parametrize("name", sorted(ROWS[0] | ROWS[1] | ROWS[2]))
 def test_values_need_no_torch(name):
     assert "torch" not in loaded_by(f"import ocrkit.{name}")
 
@@ -159,25 +156,40 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = ocrkit.recognise
 
 
-def test_doctor_is_the_function_whatever_was_imported_before():
-    code = "import ocrkit.doctor, ocrkit; from ocrkit.doctor import doctor\n"
-    loaded_by(code + "assert ocrkit.doctor is doctor and callable(doctor)")
-
-
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_go_one_way(file):
-    parts = file.relative_to(PACKAGE).with_suffix("").parts
-    own = parts[0]
+    own = file.relative_to(PACKAGE).with_suffix("").parts[0]
     if own == "__init__":
         return
     assert own in ROW, f"{own} has no row yet: give it one"
-    for name, at_once in imports(file):
+    for name, _ in imports(file):
         root, _, rest = name.partition(".")
         other = rest.split(".")[0]
-        if root != "ocrkit" or other in {"", own} or ((own, other) in UPWARD and not at_once):
-            continue
-        if other in ROW:  # not the version or another name of the package itself
+        if root == "ocrkit" and other in ROW and other != own:
             assert ROW[other] < ROW[own], f"{own} imports {other}, which is not above it"
+
+
+def test_modules_of_a_room_import_one_another_in_no_circle():
+    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in modules()}
+    graph = {
+        name: {other for other, _ in imports(file) if other in files and other != name}
+        for name, file in files.items()
+        if file.stem != "__init__"
+    }
+    assert tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names it
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_module_takes_a_private_name_from_another(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    private = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ocrkit")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert private == []
 
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
@@ -240,7 +252,7 @@ def test_a_plain_install_gets_what_the_package_imports_of_itself():
 def test_the_doctor_asks_for_what_a_plain_install_gets():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     names = {requirement.name for requirement in required(project["project"]["dependencies"])}
-    assert names == set(sys.modules["ocrkit.doctor"].NEEDED)
+    assert names == set(doctor.NEEDED)
 
 
 def test_every_package_that_is_imported_is_asked_for():

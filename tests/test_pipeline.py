@@ -12,14 +12,16 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrkit.alphabet import Alphabet
-from ocrkit.detect import load_detector
+from ocrkit.archive.run import read_documents
+from ocrkit.detection import load_detector
 from ocrkit.document import Box, Document
 from ocrkit.errors import CheckpointError, ImageError
 from ocrkit.image import crop_polygon, load_pages
-from ocrkit.model import CRNN, ModelConfig
-from ocrkit.pipeline import read_document, read_documents, read_page
-from ocrkit.recognize import Reading, Recognizer, WordReading
+from ocrkit.pipeline import read_document, read_page
+from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.network import CRNN, ModelConfig
+from ocrkit.recognition.reading import Reading, WordReading
+from ocrkit.recognition.recognizer import Recognizer
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import ImageFont
 
-from ocrkit.alphabet import DEFAULT_CHARACTERS
+from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
 
 # Typewriters and receipt printers come first because letters and receipts are what the reader meets
 # most; old-style serifs are nearly all of print before 1950. Faces that draw capitals for small

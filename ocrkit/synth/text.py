@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from numpy.random import Generator
 
-from ocrkit.alphabet import DEFAULT_CHARACTERS
 from ocrkit.errors import MissingPartError
+from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
 from ocrkit.synth.fonts import package_folder
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""Compressing: from a checkpoint to ONNX, OpenVINO and INT8."""

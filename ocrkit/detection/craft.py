@@ -1,0 +1,83 @@
+"""Words found by EasyOCR's CRAFT network; slow on a CPU, good on photographs and odd layouts.
+
+Baek et al., "Character Region Awareness for Text Detection", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from ocrkit.detection.order import reading_order
+from ocrkit.errors import CheckpointError, MissingPartError
+from ocrkit.runtime.packages import needs
+
+
+@dataclass(frozen=True)
+class CraftDetector:
+    """Finds words with CRAFT, a torch module: upright boxes, and tilted ones where writing is."""
+
+    network: Any
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> CraftDetector:
+        """CRAFT with the weights in `folder`, by default the folder that EasyOCR downloads to.
+
+        The latter is ~/.EasyOCR/model, or "model" in the folder that the environment variable
+        EASYOCR_MODULE_PATH names. Raises MissingPartError if EasyOCR or the file is not there or
+        has not the published MD5, and CheckpointError if it does not hold CRAFT's weights.
+        """
+        with needs("the craft detector", "easyocr", "use the detector 'lines'"):
+            from easyocr import config
+            from easyocr.craft import CRAFT
+            from easyocr.detection import copyStateDict
+        facts = config.detection_models["craft"]
+        folder = Path(folder) if folder else Path(config.MODULE_PATH, "model")
+        path = folder / facts["filename"]
+        wanted = f"MD5 {facts['md5sum']}; unzip it from {facts['url']} into {folder}"
+        if not path.is_file():
+            raise MissingPartError(f"CRAFT's weights are not at {path} ({wanted})")
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        if md5 != facts["md5sum"]:
+            raise MissingPartError(
+                f"{path} is not CRAFT's weights: its MD5 is {md5} (not {wanted})"
+            )
+        network = CRAFT(pretrained=False)
+        try:
+            # EasyOCR's own loader would unpickle, and so run, whatever the file holds.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict(copyStateDict(state))
+        except Exception as error:  # torch meets a wrong file with many kinds of error
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{path} does not hold CRAFT's weights: {reason}") from error
+        return cls(network.eval())
+
+    def __call__(self, page: np.ndarray) -> list[np.ndarray]:
+        """Word polygons of a grey page (H, W) uint8, (4, 2) float32 each, in reading order."""
+        from easyocr.detection import get_textbox
+        from easyocr.utils import group_text_box
+
+        if min(page.shape) < 8:
+            return []
+        (found,) = get_textbox(
+            self.network,
+            cv2.cvtColor(page, cv2.COLOR_GRAY2RGB),
+            canvas_size=2560,  # this and the thresholds are EasyOCR's defaults
+            mag_ratio=1.0,
+            text_threshold=0.7,
+            link_threshold=0.4,
+            low_text=0.4,
+            poly=False,
+            device="cpu",
+        )
+        upright, tilted = group_text_box(found, width_ths=0.0, add_margin=0.1)
+        words = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, y0, y1 in upright] + tilted
+        polygons = [np.clip(word, 0, page.shape[::-1]).astype(np.float32) for word in words]
+        polygons = [p for p in polygons if np.ptp(p, axis=0).min() >= 2]
+        return [polygons[i] for i in reading_order(polygons)]

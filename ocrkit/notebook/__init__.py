@@ -1,0 +1,1 @@
+"""What the notebooks show: figures, widgets, and the state of this machine."""

@@ -1,0 +1,100 @@
+"""Figures for the notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def learning_curve(log: Any) -> Figure:
+    """Loss and character error rate over time.
+
+    `log` is the path of a `log.csv` that training wrote, or a data frame of its columns.
+    """
+    import pandas as pd
+    from matplotlib import pyplot
+
+    rows = log if isinstance(log, pd.DataFrame) else pd.read_csv(log)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    left.plot(rows["minutes"], rows["loss"], marker=".")
+    left.set(xlabel="minutes", ylabel="loss")
+    right.plot(rows["minutes"], rows["cer"], marker=".")
+    right.set(xlabel="minutes", ylabel="character error rate, held out")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    pyplot.close(figure)  # or a notebook would show it twice
+    return figure
+
+
+def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """A network's layers from left to right, from `model.layer_table`.
+
+    A box for each convolution, pooling and LSTM: as high as its output has rows, and the wider the
+    more channels that has; LSTMs, which run over one row, are of another colour.
+    """
+    from matplotlib import pyplot
+    from matplotlib.patches import Rectangle
+
+    figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
+    x = 0.0
+    for row in (row for row in rows if row["kind"] in ("Conv2d", "MaxPool2d", "LSTM")):
+        name, color = row["layer"], "#8fb7d9"
+        if row["kind"] == "LSTM":
+            name, color = "LSTM", "#e8b57d"
+            columns, _, channels = row["output"]
+            high = 1
+        else:
+            _, channels, high, columns = row["output"]
+        wide = 0.15 + channels / 150
+        axes.add_patch(Rectangle((x, -high / 2), wide, high, facecolor=color, edgecolor="k"))
+        label = f"{name}\n{channels} x\n{high} x {columns}"
+        axes.text(x + wide / 2, high / 2 + 1, label, fontsize=7, ha="center")
+        x += 1.6 + wide
+    axes.set(xlim=(-1, x), ylim=(-18, 27))
+    axes.axis("off")
+    pyplot.close(figure)
+    return figure
+
+
+def heat_maps(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Tables of numbers side by side under their names, on one scale of colour; low is dark."""
+    from matplotlib import pyplot
+
+    size = (4 * len(tables), 3)
+    figure, row = pyplot.subplots(1, len(tables), figsize=size, squeeze=False, layout="constrained")
+    lows, highs = zip(*((t.min(axis=None), t.max(axis=None)) for t in tables.values()), strict=True)
+    for axes, (name, table) in zip(row[0], tables.items(), strict=True):
+        axes.imshow(table, aspect="auto", vmin=min(lows), vmax=max(highs), cmap="Blues_r")
+        for (y, x), value in np.ndenumerate(table):
+            box = {"color": "w", "alpha": 0.7}
+            axes.text(x, y, f"{value:.4f}", ha="center", va="center", bbox=box)
+        axes.set(title=name, xlabel=table.columns.name, ylabel=table.index.name)
+        axes.set_xticks(range(table.shape[1]), table.columns)
+        axes.set_yticks(range(table.shape[0]), table.index)
+    pyplot.close(figure)
+    return figure
+
+
+def contact_sheet(crops: Sequence[np.ndarray], labels: Sequence[str], columns: int = 3) -> Figure:
+    """Grey crops (H, W) uint8, the label of each above it."""
+    from matplotlib import pyplot
+
+    rows = max(1, -(-len(crops) // columns))
+    figure, cells = pyplot.subplots(
+        rows, columns, figsize=(4 * columns, 0.9 * rows), squeeze=False, layout="constrained"
+    )
+    for cell in cells.flat:
+        cell.axis("off")
+    for cell, crop, label in zip(cells.flat, crops, labels, strict=False):
+        cell.imshow(crop, cmap="gray", vmin=0, vmax=255)
+        # A pair of dollar signs would be a formula.
+        cell.set_title(label.replace("$", r"\$"), fontsize=9, loc="left")
+    pyplot.close(figure)
+    return figure

@@ -1,0 +1,227 @@
+"""A reader for notebooks: choose a document, read it, look at its lines, take the text along."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from html import escape
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocrkit.archive.formats import FORMATS
+from ocrkit.archive.overlay import overlay
+from ocrkit.detection import DETECTORS
+from ocrkit.document import Document, Line, Page
+from ocrkit.errors import OcrkitError
+from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
+from ocrkit.pipeline import read_document
+from ocrkit.runtime.packages import needs
+from ocrkit.runtime.weights import fastest_weights, models_below
+
+with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which reads just the same"):
+    import ipywidgets
+
+
+NO_PAGE = np.full((2, 2), 255, np.uint8)
+
+
+class PageView(ipywidgets.HBox):
+    """A page with boxes by confidence and the list of its lines; a chosen line shows its crop.
+
+    A line is chosen on the page (a click, or tab and enter) or in the list (arrow keys).
+    """
+
+    def __init__(self) -> None:
+        self.picture = ipywidgets.HTML()
+        self.page = ipywidgets.Box([self.picture], layout={"flex": "3 1 0", "min_width": "0"})
+        self.page.add_class("ocrkit-page")
+        self.lines = ipywidgets.Select(description="Lines", rows=22, layout={"width": "auto"})
+        self.lines.add_class("ocrkit-field")
+        self.lines.observe(self._choose, "value")
+        self.line = ipywidgets.HTML()
+        self.line.add_class("ocrkit-line")
+        side = ipywidgets.VBox(
+            [self.lines, self.line], layout={"flex": "2 1 0", "min_width": "0", "margin": "0 12px"}
+        )
+        super().__init__([self.page, side])
+
+    def show(self, array: np.ndarray, page: Page | None = None, name: str = "page") -> None:
+        """Show a grey page (H, W) uint8, and what was read on it if that is known."""
+        height, width = array.shape
+        self._array, self._page = array, page or Page(width, height, ())
+        drawn = overlay(array, self._page, longest=1100)
+        drawn = drawn.crop((0, 0, drawn.width // 2, drawn.height))  # without the text beside it
+        self.picture.value = _img(drawn, f"{name}, {len(self._page.lines)} lines marked", "JPEG")
+        old = self.page.children[1:]
+        self.page.children = (self.picture, *map(self._box, self._page.lines))
+        for box in old:
+            for part in (box.layout, box.style, box):
+                part.close()
+        self.lines.options = [
+            (f"{line.confidence:\N{FIGURE SPACE}>4.0%}  {line.text}", i)
+            for i, line in enumerate(self._page.lines)
+        ]
+        self.lines.disabled = not self._page.lines
+        self._choose()
+
+    def _box(self, line: Line) -> ipywidgets.Button:
+        box, page = line.box, self._page
+        button = ipywidgets.Button(
+            tooltip=f"{line.text} ({line.confidence:.0%})",
+            layout={
+                "left": f"{box.x0 / page.width:.2%}",
+                "top": f"{box.y0 / page.height:.2%}",
+                "width": f"{box.width / page.width:.2%}",
+                "height": f"{box.height / page.height:.2%}",
+            },
+        )
+        button.on_click(self._clicked)
+        return button
+
+    def _clicked(self, button: ipywidgets.Button) -> None:
+        self.lines.value = self.page.children.index(button) - 1
+
+    def _choose(self, change: Any = None) -> None:
+        chosen = self.lines.value
+        for i, box in enumerate(self.page.children[1:]):
+            (box.add_class if i == chosen else box.remove_class)("ocrkit-chosen")
+        if chosen is None:
+            self.line.value = ""
+            return
+        line = self._page.lines[chosen]
+        crop = Image.fromarray(crop_polygon(self._array, np.array(line.polygon)))
+        self.line.value = (
+            f"<b>Line {chosen + 1} of {len(self._page.lines)}</b>, confidence "
+            f"{line.confidence:.1%}{_img(crop, line.text, 'PNG')}<div>{escape(line.text)}</div>"
+        )
+
+
+class Reader(ipywidgets.VBox):
+    """Choose a document of `folder`, or upload one, read it, look at it, and download the result.
+
+    Recognisers are the kit's own and whatever others lie under `output`. Uploads are kept in a
+    temporary folder until the kernel ends; Jupyter passes on files of up to 10 MB, larger ones
+    belong into `folder`. Raises ImageError if `folder` is not there.
+    """
+
+    def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
+        self._uploads = TemporaryDirectory(prefix="ocrkit-")
+        self.document: Document | None = None
+        own = dict.fromkeys((fastest_weights("ocrkit-fast"), "ocrkit-fast"))
+        made = [(str(path.relative_to(output)), path) for path in models_below(output)]
+        self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
+        self.upload = ipywidgets.FileUpload(
+            description="Upload an image",
+            accept=",".join(IMAGE_SUFFIXES),
+            tooltip="PNG, JPEG or TIFF of up to 10 MB",
+            layout={"width": "auto"},
+        )
+        self.detector = _dropdown("Detector", DETECTORS)
+        self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *made])
+        self.number = _dropdown("Page", [1])
+        self.button = ipywidgets.Button(description="Read", icon="eye", button_style="primary")
+        self.status, self.links, self.view = ipywidgets.HTML(), ipywidgets.HTML(), PageView()
+        self.source.observe(self._choose, "value")
+        self.upload.observe(self._add, "value")
+        self.number.observe(self._show, "value")
+        self.button.on_click(self._read)
+        controls = ipywidgets.HBox(
+            [self.source, self.upload, self.detector, self.recognizer, self.button, self.number],
+            layout={"flex_flow": "row wrap", "align_items": "flex-end"},
+        )
+        look = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
+        style = ipywidgets.HTML(f"<style>{look}</style>", layout={"display": "none"})
+        super().__init__([style, controls, self.status, self.links, self.view])
+        self.add_class("ocrkit")
+        self._choose()
+
+    def _choose(self, change: Any = None) -> None:
+        self.document, self.links.value = None, ""
+        self.number.options = [1]
+        self.number.layout.display = "none"
+        self.button.disabled = self.source.value is None
+        if self.button.disabled:
+            self._say("The folder has no PNG, JPEG or TIFF images; upload one.")
+            self.view.show(NO_PAGE)
+        else:
+            self._say("Press Read to find and read its lines.")
+            self._show()
+
+    def _add(self, change: Any) -> None:
+        """An uploaded file comes first in the list of documents, and is chosen."""
+        for file in change["new"]:
+            path = Path(mkdtemp(dir=self._uploads.name), Path(file["name"]).name)
+            path.write_bytes(file["content"])
+            self.upload.value = ()  # so that the same file can be uploaded again
+            self.source.options = [(f"{path.name} (uploaded)", path), *self.source.options]
+            self.source.index = 0  # a list that was empty chooses nothing by itself
+
+    def _show(self, change: Any = None) -> None:
+        path, number = self.source.value, self.number.value
+        page = self.document.pages[number - 1] if self.document else None
+        try:
+            self.view.show(next(islice(load_pages(path), number - 1, None)), page, path.name)
+        except OcrkitError as error:
+            self.view.show(NO_PAGE)
+            self._fail(error)
+
+    def _read(self, button: Any = None) -> None:
+        path = self.source.value
+        self.button.disabled, self.button.description = True, "Reading ..."
+        self._say(f"Reading {path.name} ...")
+        try:
+            read = read_document(path, self.detector.value, self.recognizer.value)
+        except Exception as error:  # a callback's traceback would be shown to nobody
+            self._fail(error)
+        else:
+            self.document = replace(read, source=path.name)
+            self._report(self.document)
+            self._show()
+        finally:
+            self.button.disabled, self.button.description = False, "Read"
+
+    def _report(self, document: Document) -> None:
+        pages = document.pages
+        seconds = {key: sum(page.seconds[key] for page in pages) for key in pages[0].seconds}
+        self.number.options = [page.number for page in pages]
+        self.number.layout.display = None if len(pages) > 1 else "none"
+        lines = sum(len(page.lines) for page in pages)
+        self._say(
+            f"{document.source}: {lines} lines in {sum(seconds.values()):.2f} s (finding them "
+            f"{seconds['detect']:.2f} s, reading them {seconds['recognize']:.2f} s)"
+        )
+        self.links.value = "Download " + " ".join(
+            f'<a download="{escape(Path(document.source).stem)}.{name}" '
+            f'href="{_uri("application/octet-stream", export(document))}">{name}</a>'
+            for name, export in FORMATS.items()
+        )
+
+    def _say(self, text: str, role: str = "status") -> None:
+        self.status.value = f'<div role="{role}" class="ocrkit-{role}">{escape(text)}</div>'
+
+    def _fail(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, OcrkitError) else f"{type(error).__name__}: {error}"
+        # Where an upload is kept is of no interest.
+        self._say(text.replace(f"{self.source.value.parent}/", ""), "alert")
+
+
+def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
+    dropdown = ipywidgets.Dropdown(description=label, options=options, layout={"width": "auto"})
+    dropdown.add_class("ocrkit-field")
+    return dropdown
+
+
+def _img(picture: Image.Image, text: str, kind: str) -> str:
+    picture.save(data := BytesIO(), kind, quality=70)
+    uri = _uri(f"image/{kind.lower()}", data.getvalue())
+    return f'<img alt="{escape(text)}" src="{uri}">'
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(data).decode()}"

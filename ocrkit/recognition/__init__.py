@@ -1,0 +1,1 @@
+"""Reading lines: line crops to text."""

@@ -1,0 +1,55 @@
+"""What a line says: text, confidence and words, from the decoded characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocrkit.recognition.ctc import Character, Decoded
+from ocrkit.recognition.letterspacing import centre, without_letterspacing, word_spans
+
+
+@dataclass(frozen=True)
+class WordReading:
+    """A word of a line; `start` and `end` are its sides, as shares (0..1) of the crop's width."""
+
+    text: str
+    confidence: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a line says; confidences are from 0 to 1, and 0 for a line without text."""
+
+    text: str
+    confidence: float
+    words: tuple[WordReading, ...] = ()
+
+
+NOTHING = Reading("", 0.0)
+
+
+def reading_of(decoded: Decoded, steps: int) -> Reading:
+    """Text and words of a decoded line of so many time steps; spaces part the words."""
+    characters = without_letterspacing(decoded.characters)
+    centres = [centre(c) for c in characters]
+    # CTC marks a character with a spike somewhere inside it; its width has to be guessed.
+    pitch = float(np.median(np.diff(centres))) if len(centres) > 1 else steps / 2
+    words: list[WordReading] = []
+    for first, end in word_spans(characters):
+        # No further than the space before and the space after.
+        start = max(centres[first - 1] if first else 0.0, centres[first] - pitch / 2)
+        limit = centres[end] if end < len(characters) else float(steps)
+        stop = min(limit, centres[end - 1] + pitch / 2)
+        words.append(_word(characters[first:end], start / steps, stop / steps))
+    text = " ".join(word.text for word in words)
+    return Reading(text, decoded.confidence if words else 0.0, tuple(words))
+
+
+def _word(characters: Sequence[Character], start: float, end: float) -> WordReading:
+    confidence = sum(c.confidence for c in characters) / len(characters)
+    return WordReading("".join(c.char for c in characters), confidence, start, end)

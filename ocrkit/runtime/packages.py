@@ -1,0 +1,48 @@
+"""Optional packages: importing them with a remedy, and keeping them quiet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from rich import get_console
+
+from ocrkit.errors import MissingPartError
+
+
+@contextmanager
+def needs(what: str, packages: str, instead: str = "") -> Iterator[None]:
+    """Around an import: where it fails, a MissingPartError says how to get the packages."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise MissingPartError(
+            f"{what} cannot be used here ({error}); install it with `pip install {packages}`"
+            + (instead and f", or {instead}")
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the progress bars, log lines and warnings of packages that cannot be told to stop."""
+    before, console = logging.root.manager.disable, get_console()
+    logging.disable(logging.WARNING)
+    # In a notebook NNCF's bars are displayed, not printed.
+    jupyter, console.is_jupyter = console.is_jupyter, False
+    # What IPEX says in C++ as it is loaded goes past Python, straight to the file descriptor.
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            os.dup2(nowhere.fileno(), 2)
+            with warnings.catch_warnings(action="ignore"):
+                yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        console.is_jupyter = jupyter
+        logging.disable(before)

@@ -1,0 +1,1 @@
+"""Learning: from labelled lines and pages, real or synthetic, to weights."""

@@ -1,0 +1,86 @@
+"""Training a detector on synthetic pages within a budget of minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocrkit.detection.lines import LineDetector
+from ocrkit.detection.network import LineNet
+from ocrkit.metrics import line_f1
+from ocrkit.synth.pages import PageGenerator, Sheet
+from ocrkit.training.losses import detector_loss
+from ocrkit.training.pages import Mixture, Pieces, PieceStream, own_sheets
+from ocrkit.training.run import HELD_OUT, Budget, run_within_budget
+from ocrkit.training.streams import stream_batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorPretrainConfig(Budget):
+    """How to pretrain a detector: on pieces of pages, `batch` of `side` x `side` pixels a step.
+
+    pages: a folder of documents of one's own, which give every second page; see `own_sheets`.
+    """
+
+    channels: tuple[int, int, int, int] = (32, 64, 96, 128)
+    batch: int = 4
+    side: int = 416
+    pages: str | None = None
+    held_out: int = 60
+
+
+def pretrain_detector(
+    folder: str | Path,
+    config: DetectorPretrainConfig | None = None,
+    start_from: str | Path | None = None,
+    progress: bool = True,
+) -> Path:
+    """Train a detector on synthetic pages; all else is as with `pretrain`."""
+    config = config or DetectorPretrainConfig()
+    torch.manual_seed(config.seed)
+    model = LineNet.load(start_from) if start_from else LineNet(config.channels)
+    return run_within_budget(Path(folder), DetectorTask(model, config), start_from, progress)
+
+
+class DetectorTask:
+    """To find lines: a LineNet, pieces of pages, the maps of their lines."""
+
+    data = "synthetic pages of ocrkit.synth"
+
+    def __init__(self, model: LineNet, config: DetectorPretrainConfig) -> None:
+        self.model, self.config = model, config
+        self.facts = {"channels": list(model.channels)}
+        self.make: Callable[[int], Sheet] = PageGenerator(config.seed)
+        if config.pages:
+            self.make = Mixture(self.make, own_sheets(config.pages))
+            self.data = f"{self.data}, and the pages of {config.pages}"
+
+    @cached_property
+    def held_out(self) -> list[Sheet]:
+        make = PageGenerator(self.config.seed + HELD_OUT)
+        return [make(i) for i in range(self.config.held_out)]
+
+    def batches(self, start: int) -> Iterator[Pieces]:
+        config = self.config
+        stream = PieceStream(self.make, config.seed, config.side, config.batch, start)
+        return stream_batches(stream, config.workers)
+
+    def loss(self, answer: Tensor, batch: Pieces) -> Tensor:
+        return detector_loss(answer, batch.maps.to(answer.device))
+
+    def scores(self, average: LineNet, device: torch.device) -> dict[str, float]:
+        """Precision, recall and F1 at IoU 0.5 over the lines of whole pages."""
+
+        def run(page: np.ndarray) -> np.ndarray:
+            return average(torch.from_numpy(page).to(device)).cpu().numpy()
+
+        find = LineDetector(run, margin=0)
+        truths = [sheet.polygons for sheet in self.held_out]
+        found = [find.at_scale(sheet.scan) for sheet in self.held_out]
+        return dict(zip(("precision", "recall", "f1"), line_f1(truths, found), strict=True))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ocrkit.archive import overlay as overlay_module
+from ocrkit.archive.overlay import overlay
+from ocrkit.document import Box, Line, Page, Word
+from ocrkit.errors import OutputError
+from ocrkit.notebook import plot
+
+SCAN = np.full((200, 300), 200, np.uint8)
+CORNERS = ((20, 40), (220, 40), (220, 70), (20, 70))
+
+
+def page(confidence: float = 1.0, text: str = "Œuvre ½") -> Page:
+    words = (Word(text, confidence, Box.around(CORNERS)),)
+    return Page(300, 200, (Line(CORNERS, text, confidence, words),))
+
+
+def test_the_overlay_is_the_scan_with_boxes_beside_its_text() -> None:
+    picture = overlay(SCAN, page())
+    assert picture.size == (600, 200)
+    pixels = np.asarray(picture)
+    assert tuple(pixels[40, 100]) == overlay_module.SURE
+    assert (pixels[100:, :300] == 200).all()
+    inked = (pixels[45:65, 322:500] == overlay_module.TEXT).all(axis=2)
+    assert inked.any()
+    assert not (pixels[100:, 300:] == overlay_module.TEXT).all(axis=2).any()
+
+
+def test_unsure_lines_are_red_and_sure_lines_green() -> None:
+    red, green, _ = np.asarray(overlay(SCAN, page(0.0)))[40, 100].astype(int)
+    assert red > green
+    red, green, _ = np.asarray(overlay(SCAN, page(1.0)))[40, 100].astype(int)
+    assert green > red
+
+
+def test_long_text_is_made_to_fit_its_line() -> None:
+    pixels = np.asarray(overlay(SCAN, page(text="a very long line of text " * 2)))
+    columns = np.flatnonzero((pixels[:, 300:] == overlay_module.TEXT).all(axis=2).any(axis=0))
+    assert columns.max() < 290
+
+
+def test_large_pages_are_shrunk_and_their_boxes_with_them() -> None:
+    picture = overlay(np.kron(SCAN, np.ones((10, 10), np.uint8)), page(), longest=300)
+    assert picture.size == (600, 200)
+
+
+@pytest.mark.parametrize("name", ["o.jpg", "o.png"])
+def test_the_overlay_is_written_where_asked(name: str, tmp_path: Path) -> None:
+    overlay(SCAN, page(), tmp_path / "new" / name)
+    assert Image.open(tmp_path / "new" / name).size == (600, 200)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        overlay(SCAN, page(), tmp_path / "file" / name)
+
+
+def test_a_page_without_lines_and_a_tiny_one_can_be_shown() -> None:
+    assert overlay(SCAN, Page(300, 200, ())).size == (600, 200)
+    assert overlay(np.zeros((2, 3), np.uint8), Page(3, 2, ())).size == (6, 2)
+
+
+def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("minutes,loss,cer\n1,3.5,0.9\n2,1.5,0.4\n3,0.5,0.1\n")
+    loss, errors = plot.learning_curve(log).axes
+    assert loss.lines[0].get_ydata().tolist() == [3.5, 1.5, 0.5]
+    assert errors.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert errors.lines[0].get_ydata().tolist() == [0.9, 0.4, 0.1]
+
+
+def test_a_network_is_drawn_layer_by_layer() -> None:
+    figure = plot.network(
+        [
+            {"layer": "conv1", "kind": "Conv2d", "output": (1, 16, 32, 128)},
+            {"layer": "relu1", "kind": "ReLU", "output": (1, 16, 32, 128)},
+            {"layer": "pool1", "kind": "MaxPool2d", "output": (1, 16, 16, 64)},
+            {"layer": "rnn.0.rnn", "kind": "LSTM", "output": (33, 1, 256)},
+        ]
+    )
+    (axes,) = figure.axes
+    assert [box.get_height() for box in axes.patches] == [32, 16, 1]
+    labels = ["conv1\n16 x\n32 x 128", "pool1\n16 x\n16 x 64", "LSTM\n256 x\n1 x 33"]
+    assert [text.get_text() for text in axes.texts] == labels
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_heat_maps_share_their_scale_and_name_their_cells() -> None:
+    columns, index = pd.Index([1e-3, 3e-3], name="rate"), pd.Index([20, 80], name="batch")
+    tables = {n: pd.DataFrame([[n, 2.0], [3.0, 4.0]], index, columns) for n in (0.5, 9.0)}
+    figure = plot.heat_maps({f"{n:g} epochs": table for n, table in tables.items()})
+    assert {axes.images[0].get_clim() for axes in figure.axes} == {(0.5, 9.0)}
+    left = figure.axes[0]
+    assert left.get_title() == "0.5 epochs"
+    assert [text.get_text() for text in left.texts] == ["0.5000", "2.0000", "3.0000", "4.0000"]
+    assert (left.get_xlabel(), left.get_ylabel()) == ("rate", "batch")
+    assert [label.get_text() for label in left.get_yticklabels()] == ["20", "80"]
+
+
+def test_a_contact_sheet_has_every_crop_under_its_label() -> None:
+    crops = [np.full((10, 40 + i), 9 * i, np.uint8) for i in range(4)]
+    figure = plot.contact_sheet(crops, ["one", "two", "£3 $4 $5", "four"])
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.images[0].get_array().shape for axes in shown] == [c.shape for c in crops]
+    assert [axes.get_title(loc="left") for axes in shown] == ["one", "two", r"£3 \$4 \$5", "four"]
+    figure.canvas.draw()
+    assert plot.contact_sheet([], []).axes

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pickle
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS, Alphabet
+
+ALPHABET = Alphabet()
+
+
+def test_the_default_alphabet_covers_western_historical_documents() -> None:
+    ascii_letters = "".join(map(chr, range(0x20, 0x7F)))
+    latin_1 = "".join(chr(c) for c in range(0xC0, 0x100) if chr(c) not in "×÷")
+    others = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
+    assert ALPHABET.missing(ascii_letters + latin_1 + others) == ""
+    assert len(DEFAULT_CHARACTERS) == len(ascii_letters + latin_1 + others)
+
+
+def test_the_order_of_the_default_alphabet_is_the_one_in_the_checkpoints() -> None:
+    assert ALPHABET.encode(" 0Aa~ÀÿŒſ…") == [1, 17, 34, 66, 95, 96, 157, 158, 165, 191]
+
+
+def test_classes_are_the_characters_and_a_blank_that_is_no_character() -> None:
+    assert len(Alphabet("abc")) == 4
+    assert Alphabet("abc").encode("cab") == [3, 1, 2]
+
+
+@given(st.text(alphabet=DEFAULT_CHARACTERS))
+def test_text_within_the_alphabet_comes_back(text: str) -> None:
+    assert ALPHABET.decode(ALPHABET.encode(text)) == text
+
+
+@given(st.text())
+def test_any_text_comes_back_in_nfc_or_is_refused_for_what_is_missing(text: str) -> None:
+    if ALPHABET.missing(text):
+        with pytest.raises(ValueError, match="outside the alphabet"):
+            ALPHABET.encode(text)
+    else:
+        assert ALPHABET.decode(ALPHABET.encode(text)) == unicodedata.normalize("NFC", text)
+
+
+def test_a_letter_and_its_accent_apart_are_the_letter_with_the_accent() -> None:
+    assert ALPHABET.encode("e\u0301") == ALPHABET.encode("é")
+    assert ALPHABET.missing("e\u0301") == ""
+
+
+def test_the_refusal_names_the_label_and_what_is_missing() -> None:
+    with pytest.raises(ValueError) as refusal:
+        ALPHABET.encode("Ďábel")
+    assert str(refusal.value) == "label 'Ďábel' has characters outside the alphabet: Ď"
+
+
+def test_missing_characters_that_cannot_be_seen_are_named_by_code_point() -> None:
+    with pytest.raises(ValueError, match=r"alphabet: U\+0009 U\+00A0$"):
+        ALPHABET.encode("a\tb\u00a0")
+
+
+def test_missing_characters_are_distinct_and_in_order_of_appearance() -> None:
+    assert ALPHABET.missing("ωaαωbα") == "ωα"
+
+
+def test_characters_that_occur_twice_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="more than once in the alphabet: b U\\+0020$"):
+        Alphabet("ab bc d")
+
+
+def test_an_alphabet_without_characters_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Alphabet("")
+
+
+def test_an_alphabet_travels_between_processes() -> None:
+    ALPHABET.encode("a")
+    assert pickle.loads(pickle.dumps(ALPHABET)) == ALPHABET

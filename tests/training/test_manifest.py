@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrkit.errors import OcrkitError
+from ocrkit.synth.words import reference_words
+from ocrkit.training import reference_data as module
+from ocrkit.training.manifest import Sample, read_manifest, split, write_manifest
+
+
+def manifest(folder: Path, content: str | bytes) -> Path:
+    path = folder / "labels.tsv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def samples(count: int) -> list[Sample]:
+    return [Sample(Path(f"images/{i}.png"), f"text {i}") for i in range(count)]
+
+
+# --- reading
+
+
+def test_images_are_looked_for_beside_the_manifest(tmp_path):
+    path = manifest(tmp_path, "a.png\tEin Wort\nsub/b c.jpg\tŒuvre ſelbſt\n")
+    assert read_manifest(path) == [
+        Sample(tmp_path / "a.png", "Ein Wort"),
+        Sample(tmp_path / "sub" / "b c.jpg", "Œuvre ſelbſt"),
+    ]
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path):
+    assert read_manifest(manifest(tmp_path, "/scans/a.png\tx"))[0].path == Path("/scans/a.png")
+
+
+def test_what_editors_on_windows_write_is_read(tmp_path):
+    path = manifest(tmp_path, "\ufeffa.png\teins\r\n\r\nb.png\tzwei\r\n".encode())
+    assert [(s.path.name, s.text) for s in read_manifest(path)] == [
+        ("a.png", "eins"),
+        ("b.png", "zwei"),
+    ]
+
+
+def test_only_line_feeds_end_a_row(tmp_path):
+    (sample,) = read_manifest(manifest(tmp_path, "a.png\tone\u2028two\x0bthree\n"))
+    assert sample.text == "one\u2028two\x0bthree"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a.png\tx\n\nb.png x\n", "line 3: must be .* not 'b.png x'"),
+        ("a.png\tx\n\ty\n", "line 2: must be"),
+        ("a.png\t \n", "line 1: must be"),
+        ("a.png\tx\ty\n", "line 1: must be"),
+        ("a.png\tx\nb.png\ty\na.png\tz\n", "line 3: a.png is on line 1 already"),
+        (b"a.png\tx\nb.png\tcaf\xe9\n", "line 2: not UTF-8"),
+        ("", "no row"),
+        ("\n \n", "no row"),
+    ],
+)
+def test_what_is_not_a_row_is_named_with_its_line(tmp_path, content, message):
+    with pytest.raises(OcrkitError, match=rf"labels\.tsv.*{message}"):
+        read_manifest(manifest(tmp_path, content))
+
+
+def test_a_missing_manifest_is_named(tmp_path):
+    with pytest.raises(OcrkitError, match=r"none\.txt: No such file"):
+        read_manifest(tmp_path / "none.txt")
+
+
+# --- writing
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r"), min_size=1)
+
+
+@given(st.lists(texts.filter(str.strip).map(str.strip), min_size=1, max_size=5))
+def test_what_is_written_is_read_again(tmp_path_factory, labels):
+    folder = tmp_path_factory.mktemp("set")
+    written = [Sample(folder / "images" / f"{i}.png", text) for i, text in enumerate(labels)]
+    write_manifest(folder / "all.txt", written)
+    assert read_manifest(folder / "all.txt") == written
+
+
+def test_images_in_the_manifests_folder_move_with_it_and_others_stay(tmp_path):
+    folder, elsewhere = tmp_path / "set", tmp_path / "scans" / "b.png"
+    write_manifest(folder / "all.txt", [Sample(folder / "a.png", "x"), Sample(elsewhere, "y")])
+    folder.rename(tmp_path / "moved")
+    assert [s.path for s in read_manifest(tmp_path / "moved" / "all.txt")] == [
+        tmp_path / "moved" / "a.png",
+        elsewhere,
+    ]
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\r", "", " "])
+def test_a_text_that_would_not_be_read_again_is_refused_and_nothing_written(tmp_path, text):
+    with pytest.raises(ValueError, match="without tabs and line breaks"):
+        write_manifest(tmp_path / "all.txt", [Sample(tmp_path / "a.png", text)])
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- splitting
+
+
+@given(st.integers(10, 200), st.integers(), st.floats(0.1, 0.9))
+def test_every_sample_is_in_one_part_and_the_parts_have_their_shares(count, seed, share):
+    whole = samples(count)
+    parts = split(whole, {"train": share, "validation": 1 - share}, seed)
+    assert list(parts) == ["train", "validation"]
+    together = parts["train"] + parts["validation"]
+    assert sorted(together, key=str) == sorted(whole, key=str)
+    assert abs(len(parts["train"]) - share * count) <= 1
+
+
+def test_the_seed_decides_and_the_order_of_the_samples_does_not():
+    whole, shares = samples(100), {"train": 0.8, "validation": 0.1, "calibration": 0.1}
+    parts = split(whole, shares, seed=3)
+    assert [len(part) for part in parts.values()] == [80, 10, 10]
+    mixed = random.Random(0).sample(whole, 100)
+    assert split(mixed, shares, seed=3) == parts
+    assert split(whole, shares, seed=4) != parts
+    assert parts["train"] != whole[:80]
+
+
+@pytest.mark.parametrize(
+    "shares", [{}, {"a": 0.5, "b": 0.4}, {"a": 0.8, "b": 0.3}, {"a": 1.2, "b": -0.2}]
+)
+def test_shares_that_do_not_add_up_are_refused(shares):
+    with pytest.raises(ValueError, match="add up to 1"):
+        split(samples(10), shares, seed=0)
+
+
+def test_too_few_samples_for_a_part_are_refused():
+    with pytest.raises(ValueError, match="3 samples are too few for a part 'test'"):
+        split(samples(3), {"train": 0.9, "test": 0.1}, seed=0)
+
+
+def test_the_parts_of_the_tutorial_s_data_set_share_no_image_and_no_word(tmp_path, monkeypatch):
+    made = []
+
+    def few(folder, train=3256, test=100, extra_test=1000, **settings):
+        made.append((folder.name, train, test, extra_test))
+        return reference_words(folder, 40, 5, 8, progress=False)
+
+    monkeypatch.setattr(module, "reference_words", few)
+    parts = module.reference_data(tmp_path / "dataset")
+    quick = module.reference_data(tmp_path / "dataset", quick=True)
+    assert made == [("dataset", 3256, 100, 1000), ("dataset-quick", 600, 100, 200)]
+    assert {name: len(part) for name, part in parts.items()} == {
+        "train": 34, "validation": 4, "calibration": 2, "test": 5, "test1000": 8
+    }  # fmt: skip
+    for values in (
+        [s.path for p in parts.values() for s in p],
+        [s.text for p in parts.values() for s in p],
+    ):
+        assert len(set(values)) == 53
+    assert [s.text for s in quick["train"]] == [s.text for s in parts["train"]]
