@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 import ocrkit
@@ -79,6 +80,13 @@ READING = {
     "runtime",
 }
 LOCKS = ("read", "requirements")
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
+SYSTEMS = {
+    "Linux x86-64": {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix"},
+    "Linux arm64": {"sys_platform": "linux", "platform_machine": "aarch64", "os_name": "posix"},
+    "macOS": {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix"},
+    "Windows": {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt"},
+}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -228,18 +236,26 @@ def test_optional_parts_are_imported_only_where_they_are_used(file):
 # --- what is installed
 
 
-def lock(name: str) -> dict[str, str]:
-    """Package -> version; fails on a line that is not an exact version with its hashes."""
+def lock_entries(name: str) -> Iterator[tuple[str, str, str]]:
+    """Package, version and marker; fails on a line that is not an exact version with its hashes."""
     text = (ROOT / "env" / f"{name}.lock").read_text()
-    versions: dict[str, str] = {}
     for entry in text.replace("\\\n", " ").splitlines():
         match = re.fullmatch(
-            r"([a-z0-9][a-z0-9._-]*)==([\w.!+]+)( ; .*?)?((?: +--hash=sha256:[0-9a-f]{64})+)",
+            r"([a-z0-9][a-z0-9._-]*)==([\w.!+]+)(?: ; (.*?))?(?: +--hash=sha256:[0-9a-f]{64})+",
             entry.strip(),
         )
         assert match, f"not an exact version with hashes: {entry[:80]}"
-        assert match[1] not in versions, f"{match[1]} is there in two versions"
-        versions[match[1]] = match[2]
+        yield match[1], match[2], match[3] or ""
+
+
+def lock(name: str, **system: str) -> dict[str, str]:
+    """Package -> version, of what is installed on a system, or on any."""
+    versions: dict[str, str] = {}
+    for package, version, marker in lock_entries(name):
+        if system and marker and not Marker(marker).evaluate({**PYTHON, **system}):
+            continue
+        assert package not in versions, f"{package} is there in two versions"
+        versions[package] = version
     return versions
 
 
@@ -303,9 +319,18 @@ def test_the_lock_holds_what_was_asked_for_in_exact_versions_with_hashes(name):
         assert requirement.specifier.contains(versions[requirement.name]), str(requirement)
 
 
-def test_both_locks_have_the_same_versions():
-    everything = lock("requirements")
-    assert {name: everything.get(name) for name in lock("read")} == lock("read")
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_both_locks_have_the_same_versions_on_every_system(system):
+    reading, everything = (lock(name, **SYSTEMS[system]) for name in LOCKS)
+    assert reading.items() <= everything.items()
+    assert {"openvino", "opencv-python-headless"} <= set(reading)
+    assert {"torch", "nncf", "easyocr", "jupyterlab"} <= set(everything)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_ipex_is_asked_for_only_where_it_has_wheels(system):
+    here = "intel-extension-for-pytorch" in lock("requirements", **SYSTEMS[system])
+    assert here == (system == "Linux x86-64")
 
 
 def test_reading_installs_nothing_that_only_the_rest_asks_for():
