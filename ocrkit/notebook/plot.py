@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ocrkit.measure.operations import Layer
+
 
 def learning_curve(log: Any) -> Figure:
     """Loss and character error rate over time.
@@ -33,8 +35,8 @@ def learning_curve(log: Any) -> Figure:
     return figure
 
 
-def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """A network's layers from left to right, from `model.layer_table`.
+def network(rows: Sequence[Layer]) -> Figure:
+    """A network's layers from left to right, from `ocrkit.measure.operations.layer_table`.
 
     A box for each convolution, pooling and LSTM: as high as its output has rows, and the wider the
     more channels that has; LSTMs, which run over one row, are of another colour.
@@ -44,14 +46,14 @@ def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
     x = 0.0
-    for row in (row for row in rows if row["kind"] in ("Conv2d", "MaxPool2d", "LSTM")):
-        name, color = row["layer"], "#8fb7d9"
-        if row["kind"] == "LSTM":
+    for row in (row for row in rows if row.kind in ("Conv2d", "MaxPool2d", "LSTM")):
+        name, color = row.layer, "#8fb7d9"
+        if row.kind == "LSTM":
             name, color = "LSTM", "#e8b57d"
-            columns, _, channels = row["output"]
+            columns, _, channels = row.output
             high = 1
         else:
-            _, channels, high, columns = row["output"]
+            _, channels, high, columns = row.output
         wide = 0.15 + channels / 150
         axes.add_patch(Rectangle((x, -high / 2), wide, high, facecolor=color, edgecolor="k"))
         label = f"{name}\n{channels} x\n{high} x {columns}"
