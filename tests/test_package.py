@@ -58,6 +58,7 @@ HEAVY = {
 INSTALLED_BY = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
+    "cpuinfo": "py-cpuinfo",
     "IPython": "jupyterlab",
     "jupyter_core": "jupyterlab",
     "matplotlib_inline": "jupyterlab",
