@@ -176,7 +176,9 @@ class Reader(ipywidgets.VBox):
         self.button.disabled, self.button.description = True, "Reading ..."
         self._say(f"Reading {path.name} ...")
         try:
-            read = read_document(path, self.detector.value, self.recognizer.value)
+            read = read_document(
+                path, detector=self.detector.value, recognizer=self.recognizer.value
+            )
         except Exception as error:  # a callback's traceback would be shown to nobody
             self._fail(error)
         else:
