@@ -63,7 +63,10 @@ def carbon(ink: Ink, spread: float, gain: float) -> Ink:
 
 
 def uneven(ink: Ink, em: float, strength: float, rng: Generator) -> Ink:
-    """Patches, a few letters wide, with more or less ink: by the factor `strength`, roughly."""
+    """Patches, a few letters wide, with more or less ink.
+
+    strength: standard deviation of the change, as a share of the ink (0 to 1).
+    """
     return np.clip(ink * (1 + strength * smooth_noise(ink.shape, 1.5 * em, rng)), 0, 1)
 
 
