@@ -40,7 +40,18 @@ def _ink(page: np.ndarray) -> np.ndarray:
     darkest = cv2.GaussianBlur(cv2.dilate(coarse, window), (0, 0), 6)
     # Leather, cloth and rough paper are dark all over; text has light paper between its strokes.
     grain = cv2.medianBlur(cv2.erode(coarse, np.ones((3, 3), np.uint8)), 51)
-    noise = np.median(cv2.absdiff(depth, np.full_like(depth, np.median(depth))))
-    floor = 2.0 * grain + max(10.0, 6.0 * noise, 0.12 * np.percentile(depth, 99.5))
+    counts = cv2.calcHist([depth], [0], None, [256], [0, 256]).ravel().astype(int)
+    levels = np.arange(256)
+    deviation = np.bincount(np.abs(levels - int(_quantile(counts, 0.5))), counts, 256)
+    noise = _quantile(deviation, 0.5)  # the median absolute deviation
+    floor = 2.0 * grain + max(10.0, 6.0 * noise, 0.12 * _quantile(counts, 0.995))
     level = cv2.resize(np.maximum(0.5 * darkest, floor).astype(np.float32), (width, height))
     return np.where(depth > level, depth, 0).astype(np.uint8)
+
+
+def _quantile(counts: np.ndarray, share: float) -> float:
+    """A quantile of grey levels, from how often each occurs (256,); much faster than sorting."""
+    below = np.cumsum(counts)
+    position = share * (below[-1] - 1)
+    low, high = np.searchsorted(below, [np.floor(position), np.ceil(position)], side="right")
+    return float(low + (high - low) * (position % 1))

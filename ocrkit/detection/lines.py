@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ocrkit.detection.letter_height import letter_height
-from ocrkit.detection.maps import STRIDE, decode, find_cores, outline
+from ocrkit.detection.maps import STRIDE, decode, find_lines
 from ocrkit.detection.order import reading_order
 from ocrkit.errors import CheckpointError
 from ocrkit.image import page_ink, scaled
@@ -27,7 +27,7 @@ class LineDetector:
     """Finds the lines of text of a page.
 
     run: a network, (N, 1, H, W) float32 -> maps (N, 3, H / 4, W / 4), the core as a logit.
-    margin: the paper around a line, as `maps.outline` has it.
+    margin: the paper around a line, as in `maps.LineShape.outline`.
     """
 
     run: Backend
@@ -49,10 +49,10 @@ class LineDetector:
         if min(page.shape) < 6:
             return []
         scale = min(page_scale(page), (MAX_PIXELS / page.size) ** 0.5)
-        cores = find_cores(self.maps(scaled(page, scale)))
+        lines = find_lines(self.maps(scaled(page, scale)))
         # The order is found without margins, which would close the gutters between columns.
-        order = reading_order([outline(core) for core in cores])
-        return [(outline(cores[i], self.margin) / scale).astype(np.float32) for i in order]
+        order = reading_order([line.outline() for line in lines])
+        return [(lines[i].outline(self.margin) / scale).astype(np.float32) for i in order]
 
     def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
         """Line polygons of a page whose letters are LETTERS high, in no particular order."""

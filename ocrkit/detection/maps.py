@@ -14,6 +14,7 @@ Lines are polygons (2k, 2) in pixels, as in `ocrkit.detection.Detector`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -69,19 +70,52 @@ def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray
     return maps
 
 
+@dataclass(frozen=True)
+class LineShape:
+    """Where a line runs and how high it is, from the core that the network marked.
+
+    left, right: its ends in pixels. height: the usual one, in pixels. centre, size: the y of its
+    middle and its height at each x. bent: as centre, for a line that is not straight.
+    """
+
+    left: float
+    right: float
+    height: float
+    centre: Polynomial
+    size: Polynomial
+    bent: Polynomial | None
+
+    def outline(self, margin: float = 0) -> np.ndarray:
+        """Its polygon (2k, 2), float32.
+
+        margin: extra space above and below, in heights of the line; SIDE_MARGIN times that at the
+        ends.
+        """
+        side = SIDE_MARGIN * margin * self.height
+        at, centre = np.linspace(self.left - side, self.right + side, POINTS), self.centre
+        limit = STRAIGHTNESS * self.height
+        if self.bent is not None and np.abs(self.bent(at) - centre(at)).max() > limit:
+            centre = self.bent
+        else:
+            at = at[[0, -1]]
+        reach = (0.5 + margin) * np.maximum(self.size(at), 0.5 * self.height)
+        middle = centre(at)
+        top, bottom = (np.stack([at, middle + sign * reach], axis=1) for sign in (-1, 1))
+        return np.concatenate([top, bottom[::-1]]).astype(np.float32)
+
+
 def decode(maps: np.ndarray, margin: float = 0) -> list[np.ndarray]:
     """The polygons of all lines in maps (3, h, w), whose first is a probability.
 
-    They are those of `outline` for each of `find_cores`, in no particular order.
+    They are the outlines of `find_lines`, in no particular order.
     """
-    return [outline(core, margin) for core in find_cores(maps)]
+    return [line.outline(margin) for line in find_lines(maps)]
 
 
-def find_cores(maps: np.ndarray) -> list[np.ndarray]:
-    """The core of each line in maps (3, h, w), whose first is a probability: float64 (5, cells).
+def find_lines(maps: np.ndarray) -> list[LineShape]:
+    """The lines in maps (3, h, w), whose first is a probability.
 
-    The rows are x and y of the cells in pixels and the values of the three maps. Cores are
-    connected components; components of one line are joined.
+    Their cores are connected components; components of one line are joined.
     """
     mask = (maps[0] > CORE_THRESHOLD).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
@@ -92,8 +126,13 @@ def find_cores(maps: np.ndarray) -> list[np.ndarray]:
     cells = np.stack([x, y, *maps[:, rows, columns]]).astype(np.float64)
     pieces = np.split(cells, np.cumsum(stats[1:, cv2.CC_STAT_AREA]), axis=1)[:-1]
     pieces = [piece for piece in pieces if piece[2].mean() >= MEAN_THRESHOLD]
-    groups = _group_by_line([outline(piece) for piece in pieces])
-    return [np.concatenate([pieces[i] for i in group], axis=1) for group in groups]
+    shapes = [line_shape(piece) for piece in pieces]
+    return [
+        shapes[group[0]]
+        if len(group) == 1
+        else line_shape(np.concatenate([pieces[i] for i in group], axis=1))
+        for group in _group_by_line([shape.outline() for shape in shapes])
+    ]
 
 
 def _group_by_line(pieces: Sequence[np.ndarray]) -> list[list[int]]:
@@ -120,34 +159,26 @@ def _group_by_line(pieces: Sequence[np.ndarray]) -> list[list[int]]:
     return [np.flatnonzero(label == i).tolist() for i in np.unique(label)]
 
 
-def outline(core: np.ndarray, margin: float = 0) -> np.ndarray:
-    """The polygon (2k, 2), float32, of a line from its core (5, cells), as `find_cores` returns it.
-
-    margin: extra space above and below in heights of the line; SIDE_MARGIN times that at the ends.
-    """
+def line_shape(core: np.ndarray) -> LineShape:
+    """The shape of a line from its core (5, cells): x, y of each cell in pixels, and its maps."""
     x, y, weight, height, middle = core
     heights = UNIT * np.exp(np.clip(height, -3, 4))
     usual = float(np.average(heights, weights=weight))
     left, right = x.min() - STRIDE / 2 - END_INSET * usual, x.max() + STRIDE / 2 + END_INSET * usual
     aspect = (right - left) / usual
-    centre = _fit_curve(x, y + middle * heights, weight, 0 if aspect < 1.5 else 1)
+    columns, centre_y = len(np.unique(x)), y + middle * heights
+    centre = _fit_curve(x, centre_y, weight, 0 if aspect < 1.5 else 1, columns)
     # The height of a line is constant, or changes linearly on a page photographed from one side.
-    size = _fit_curve(x, heights, weight, 0 if aspect < 12 else 1)
-    left, right = left - SIDE_MARGIN * margin * usual, right + SIDE_MARGIN * margin * usual
-    at = np.linspace(left, right, POINTS)
-    bent = _fit_curve(x, y + middle * heights, weight, 3) if aspect > 8 else centre
-    if np.abs(bent(at) - centre(at)).max() > STRAIGHTNESS * usual:
-        centre = bent
-    else:
-        at = at[[0, -1]]
-    reach = (0.5 + margin) * np.maximum(size(at), 0.5 * usual)
-    top, bottom = (np.stack([at, centre(at) + side * reach], axis=1) for side in (-1, 1))
-    return np.concatenate([top, bottom[::-1]]).astype(np.float32)
+    size = _fit_curve(x, heights, weight, 0 if aspect < 12 else 1, columns)
+    bent = _fit_curve(x, centre_y, weight, 3, columns) if aspect > 8 else None
+    return LineShape(left, right, usual, centre, size, bent)
 
 
-def _fit_curve(x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int) -> Polynomial:
-    """The least-squares polynomial of at most `degree`, lower for a core with few columns."""
-    degree = min(degree, len(np.unique(x)) - 1)
+def _fit_curve(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, degree: int, columns: int
+) -> Polynomial:
+    """The least-squares polynomial of at most `degree`, lower if x has only a few `columns`."""
+    degree = min(degree, columns - 1)
     if not degree:
         return Polynomial([np.average(y, weights=weight)])
     return Polynomial.fit(x, y, degree, w=weight)

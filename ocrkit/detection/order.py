@@ -14,6 +14,7 @@ row by row, from left to right.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -69,34 +70,38 @@ def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
     """
     height = float(np.median(np.subtract(*spans[np.concatenate(bands)][:, [3, 1]].T)))
     best: tuple[int, float | None] = (1, None)
+    sides = [spans[band][:, [0, 2]].tolist() for band in bands]  # plain floats are faster here
     for low, high in _gaps(spans[np.concatenate(bands[:3])]):
-        for end, band in enumerate(bands, start=1):
-            left = spans[band][:, [0, 2]].mean(axis=1) < (low + high) / 2
-            low = max([low, *spans[band[left], 2]])
-            high = min([high, *spans[band[~left], 0]])
+        widths: tuple[list[float], list[float]] = ([], [])  # of the lines on either side
+        for end, band in enumerate(sides, start=1):
+            middle = (low + high) / 2
+            for left, right in band:
+                on_the_right = (left + right) / 2 >= middle
+                widths[on_the_right].append(right - left)
+                if on_the_right:
+                    high = min(high, left)
+                else:
+                    low = max(low, right)
             if high - low < GUTTER * height:
                 break
-            gutter = (low + high) / 2
-            if end > best[0] and _are_columns(spans[np.concatenate(bands[:end])], gutter, height):
-                best = (end, gutter)
+            if end > best[0] and _are_columns(*widths, height):
+                best = (end, (low + high) / 2)
     return best
 
 
 def _gaps(spans: Spans) -> list[tuple[float, float]]:
     """The vertical white strips (left, right) between lines."""
     spans = spans[np.argsort(spans[:, 0])]
-    reach = np.maximum.accumulate(spans[:, 2])[:-1]
-    return [(a, b) for a, b in zip(reach, spans[1:, 0], strict=True) if b > a]
+    reach = np.maximum.accumulate(spans[:, 2])[:-1].tolist()
+    return [(a, b) for a, b in zip(reach, spans[1:, 0].tolist(), strict=True) if b > a]
 
 
-def _are_columns(spans: Spans, gutter: float, height: float) -> bool:
-    """Whether the lines left and right of the gutter are columns of text and not of a table."""
-    left = spans[:, [0, 2]].mean(axis=1) < gutter
-    sides = spans[left], spans[~left]
-    fewer, more = sorted(len(side) for side in sides)
+def _are_columns(left: Sequence[float], right: Sequence[float], height: float) -> bool:
+    """Whether lines of these widths are two columns of text and not of a table."""
+    fewer, more = sorted((len(left), len(right)))
     return (
         fewer >= max(COLUMN_LINES, COLUMN_BALANCE * more)
-        and min(np.median(side[:, 2] - side[:, 0]) for side in sides) >= COLUMN_WIDTH * height
+        and min(median(left), median(right)) >= COLUMN_WIDTH * height
     )
 
 
