@@ -86,7 +86,7 @@ def to_neural_compressor(
             tuning = inc.TuningConfig(configs, tolerable_loss=tolerance, max_trials=len(configs))
             graph = inc.autotune(graph, tuning, judge, run_fn=calibrate)
         program = torch.export.export(graph, example, dynamic_shapes=shapes)
-        facts = json.dumps(model.facts() | {"trials": trials})
+        facts = json.dumps(model.metadata() | {"trials": trials})
         torch.export.save(program, partial, extra_files={METADATA_KEY: facts})
     return partial.replace(path)
 
