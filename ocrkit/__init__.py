@@ -19,7 +19,7 @@ _HOME = {
     "OcrkitError": "errors",
     "Page": "document",
     "Recognizer": "recognition.recognizer",
-    "TrainConfig": "training.fit",
+    "TrainConfig": "training.config",
     "Word": "document",
     "doctor": "notebook.doctor",
     "evaluate": "training.evaluation",

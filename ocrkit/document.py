@@ -1,25 +1,30 @@
-"""What has been read: boxes, words, lines, pages and documents. Lengths are page pixels, y down."""
+"""The result of reading: documents, pages, lines, words and boxes, and their JSON form.
+
+Coordinates are pixels of the page, x to the right and y down.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-# Lines read with less are left out, if nothing else is asked for: specks, stamps, ditto marks and
-# the edges of pictures are found as lines now and then, but what is read for them is unsure.
+# By default lines with a lower confidence are left out. The detector sometimes takes specks, stamps
+# and the edges of pictures for lines; the text read there has a low confidence.
 MIN_CONFIDENCE = 0.6
 
 
-def mean_confidence(read: Collection[Any]) -> float:
-    """Mean confidence of lines, or of readings, weighted by their characters; 0 without any."""
-    characters = sum(len(line.text) for line in read)
-    return sum(line.confidence * len(line.text) for line in read) / max(characters, 1)
+def mean_confidence(lines: Collection[Any]) -> float:
+    """Mean confidence of lines or `Reading`s, weighted by their characters; 0 without text."""
+    characters = sum(len(line.text) for line in lines)
+    return sum(line.confidence * len(line.text) for line in lines) / max(characters, 1)
 
 
 @dataclass(frozen=True)
 class Box:
-    """An upright rectangle from (x0, y0), top left, to (x1, y1), in page pixels."""
+    """A rectangle with horizontal and vertical sides: (x0, y0) top left, (x1, y1) bottom right."""
 
     x0: float
     y0: float
@@ -28,7 +33,7 @@ class Box:
 
     @classmethod
     def around(cls, points: Iterable[Iterable[float]]) -> Box:
-        """The smallest box that holds all of the (x, y) points; ValueError if there is none."""
+        """The smallest box that contains all (x, y) points; ValueError if there are no points."""
         xs, ys = zip(*((float(x), float(y)) for x, y in points), strict=True)
         return cls(min(xs), min(ys), max(xs), max(ys))
 
@@ -43,7 +48,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Word:
-    """A run of characters without a space; confidence from 0 to 1."""
+    """A word: characters without a space. The confidence is from 0 to 1."""
 
     text: str
     confidence: float
@@ -52,10 +57,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text.
+    """A line of text; the confidence is from 0 to 1.
 
-    Its polygon has k points along the top edge in reading direction, then k back along the bottom:
-    four corners clockwise from the top left, and more where the line is bent.
+    The polygon has 2k points (x, y): k along the top edge in reading direction, then k back along
+    the bottom edge. A straight line has four: its corners, clockwise from the top left.
     """
 
     polygon: tuple[tuple[float, float], ...]
@@ -70,10 +75,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of `width` x `height` pixels with its lines in reading order.
+    """A page of `width` x `height` pixels, with its lines in reading order.
 
-    `number` counts from 1. `seconds` holds the time spent on each stage ("detect", "recognize",
-    "other"); two pages that differ only in that are equal.
+    number: of the page in its document, from 1.
+    seconds: time spent in each stage ("detect", "recognize", "other"); not part of a comparison.
     """
 
     width: int
@@ -92,35 +97,52 @@ class Page:
 
     @property
     def confidence(self) -> float:
-        """Mean confidence, lines weighted by their characters; 0 for a page without text."""
+        """Mean confidence of the lines, weighted by their characters; 0 without text."""
         return mean_confidence(self.lines)
 
 
 @dataclass(frozen=True)
 class Document:
-    """The pages of one file; `source` is its path as it was given."""
+    """The pages of one file; `source` is the path of the file, as it was given."""
 
     source: str
     pages: tuple[Page, ...]
 
     @property
     def text(self) -> str:
-        """The pages' texts, a form feed between them."""
+        """The text of all pages, with a form feed between two pages."""
         return "\f".join(page.text for page in self.pages)
 
     @property
     def confidence(self) -> float:
-        """Mean confidence, lines weighted by their characters; 0 for a document without text."""
+        """Mean confidence of the lines, weighted by their characters; 0 without text."""
         return mean_confidence([line for page in self.pages for line in page.lines])
 
     def to_dict(self) -> dict[str, Any]:
-        """Dicts, lists, tuples, strings and numbers, fit for JSON; `from_dict` brings it back."""
+        """Dicts, lists, tuples, strings and numbers that JSON can hold; see `from_dict`."""
         return {"source": self.source, "pages": [_page_to_dict(page) for page in self.pages]}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Document:
-        """The document that `to_dict` made `data` of."""
-        return cls(data["source"], tuple(_page_from_dict(page) for page in data["pages"]))
+    def from_dict(cls, data: Any) -> Document:
+        """The document that `to_dict` made `data` from; unknown keys are ignored.
+
+        Raises ValueError with the place and the problem, such as "pages[0].width must be a whole
+        number from 1, not 'wide'".
+        """
+        entries = _Entries(data, "")
+        pages = tuple(_page(page) for page in entries.objects("pages"))
+        return cls(entries.text("source"), pages)
+
+    @classmethod
+    def from_json(cls, data: str | bytes) -> Document:
+        """The document in a JSON text (`to_dict` written as JSON).
+
+        Raises ValueError if it is not JSON, is nested too deeply, or is not a document.
+        """
+        try:
+            return cls.from_dict(json.loads(data))
+        except RecursionError as error:
+            raise ValueError("the JSON is nested too deeply") from error
 
 
 def _page_to_dict(page: Page) -> dict[str, Any]:
@@ -141,12 +163,106 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
     }
 
 
-def _page_from_dict(data: Mapping[str, Any]) -> Page:
-    lines = tuple(_line_from_dict(line) for line in data["lines"])
-    return Page(data["width"], data["height"], lines, data["number"], dict(data["seconds"]))
+class _Entries:
+    """The entries of a JSON object, each read with a check; `place` says where the object is."""
+
+    def __init__(self, data: Any, place: str) -> None:
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{place or 'the document'} must be an object, not {_shown(data)}")
+        self.data, self.place = data, place
+
+    def text(self, key: str) -> str:
+        return self._checked(key, lambda value: isinstance(value, str), "a text")
+
+    def count(self, key: str) -> int:
+        return self._checked(key, _is_count, "a whole number from 1")
+
+    def share(self, key: str) -> float:
+        return self._checked(
+            key, lambda v: _is_number(v) and 0 <= v <= 1 + 1e-6, "a number from 0 to 1"
+        )
+
+    def objects(self, key: str) -> list[_Entries]:
+        values = self._checked(key, lambda value: isinstance(value, list | tuple), "a list")
+        return [_Entries(value, f"{self._at(key)}[{i}]") for i, value in enumerate(values)]
+
+    def polygon(self, key: str) -> tuple[tuple[float, float], ...]:
+        points = self._checked(key, _is_polygon, "a list of 4, 6, 8 ... points [x, y]")
+        return tuple((x, y) for x, y in points)
+
+    def box(self, key: str) -> Box:
+        return Box(*self._checked(key, _is_box, "[x0, y0, x1, y1], with x0 <= x1 and y0 <= y1"))
+
+    def seconds(self, key: str) -> dict[str, float]:
+        return dict(self._checked(key, _is_seconds, "an object of numbers from 0"))
+
+    def _at(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
+
+    def _checked(self, key: str, valid: Any, wanted: str) -> Any:
+        if key not in self.data:
+            raise ValueError(f"{self._at(key)} is missing; it must be {wanted}")
+        if not valid(self.data[key]):
+            raise ValueError(f"{self._at(key)} must be {wanted}, not {_shown(self.data[key])}")
+        return self.data[key]
 
 
-def _line_from_dict(data: Mapping[str, Any]) -> Line:
-    words = tuple(Word(w["text"], w["confidence"], Box(*w["box"])) for w in data["words"])
-    polygon = tuple((x, y) for x, y in data["polygon"])
-    return Line(polygon, data["text"], data["confidence"], words)
+def _page(page: _Entries) -> Page:
+    lines = tuple(_line(line) for line in page.objects("lines"))
+    size = page.count("width"), page.count("height")
+    return Page(*size, lines, page.count("number"), page.seconds("seconds"))
+
+
+def _line(line: _Entries) -> Line:
+    words = tuple(
+        Word(word.text("text"), word.share("confidence"), word.box("box"))
+        for word in line.objects("words")
+    )
+    return Line(line.polygon("polygon"), line.text("text"), line.share("confidence"), words)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether this is a finite number that a float can hold (True and False are not numbers)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value) and value >= 1
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    return (
+        isinstance(values, list | tuple) and len(values) == count and all(map(_is_number, values))
+    )
+
+
+def _is_polygon(value: Any) -> bool:
+    even = isinstance(value, list | tuple) and len(value) >= 4 and len(value) % 2 == 0
+    return even and all(_are_numbers(point, 2) for point in value)
+
+
+def _is_box(value: Any) -> bool:
+    return _are_numbers(value, 4) and value[0] <= value[2] and value[1] <= value[3]
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(stage, str) and _is_number(number) and number >= 0
+        for stage, number in value.items()
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value in an error message: one short line, whatever the value is."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else f"{value[:40]}...")
+    if value is None or isinstance(value, bool | float):
+        return json.dumps(value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**20 else "a very large number"
+    return "an object" if isinstance(value, Mapping) else "this list"

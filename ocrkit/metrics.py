@@ -1,8 +1,11 @@
-"""How right readings are, with honest intervals. Texts are compared in NFC, case and space count.
+"""Error rates of text and of line detection, with 95 % intervals.
 
-In the rates an empty truth has no characters (or words), but what was read for it counts as
-insertions. Where all truths are empty each insertion counts as a whole error, so that the rate of
-readings that are all empty too is 0, and of others at least 1.
+Texts are compared after Unicode normalisation (NFC); case and spaces count. A target is the correct
+text, a prediction is what was read.
+
+An empty target adds no characters (or words) to the denominator of a rate, but every character
+predicted for it is counted as an insertion. If all targets are empty, the denominator is 1: the
+rate is 0 if all predictions are empty too, and otherwise the number of insertions.
 """
 
 from __future__ import annotations
@@ -20,92 +23,98 @@ _CHARACTERS = jiwer.ReduceToListOfListOfChars()
 _WORDS = jiwer.ReduceToListOfListOfWords()
 
 
-def accuracy(truths: Sequence[str], readings: Sequence[str]) -> float:
-    """Share of the readings that are exactly right; 0 where there is none."""
-    pairs = zip(truths, readings, strict=True)
-    return sum(_nfc(truth) == _nfc(reading) for truth, reading in pairs) / max(len(truths), 1)
+def accuracy(targets: Sequence[str], predictions: Sequence[str]) -> float:
+    """Share of the predictions that equal their target; 0 if there are no lines."""
+    pairs = zip(targets, predictions, strict=True)
+    return sum(_nfc(target) == _nfc(guess) for target, guess in pairs) / max(len(targets), 1)
 
 
-def cer(truths: Sequence[str], readings: Sequence[str]) -> float:
-    """Character error rate of all the lines together: edits per character of the truths."""
-    edits, lengths = _edits(truths, readings)
+def cer(targets: Sequence[str], predictions: Sequence[str]) -> float:
+    """Character error rate over all lines: Levenshtein edits / characters of the targets."""
+    edits, lengths = _edits(targets, predictions)
     return float(edits.sum() / max(lengths.sum(), 1))
 
 
-def wer(truths: Sequence[str], readings: Sequence[str]) -> float:
-    """Word error rate of all the lines together: edits per word of the truths."""
-    truths, readings = ([" ".join(t.split()) for t in texts] for texts in (truths, readings))
-    edits, lengths = _edits(truths, readings, _WORDS)
+def wer(targets: Sequence[str], predictions: Sequence[str]) -> float:
+    """Word error rate over all lines: Levenshtein edits of words / words of the targets."""
+    targets, predictions = (
+        [" ".join(t.split()) for t in texts] for texts in (targets, predictions)
+    )
+    edits, lengths = _edits(targets, predictions, _WORDS)
     return float(edits.sum() / max(lengths.sum(), 1))
 
 
 def interval(successes: int, n: int) -> tuple[float, float]:
-    """95 % interval for a share of n independent trials, (0, 1) where there was none.
+    """95 % Wilson score interval of the share successes / n of n independent trials.
 
-    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+    It is (0, 1) if n is 0. Raises ValueError if successes is not between 0 and n.
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
     """
     if not 0 <= successes <= n:
-        raise ValueError(f"successes must lie between 0 and n = {n}, not be {successes}")
+        raise ValueError(f"successes is {successes}; it must be between 0 and n = {n}")
     if not n:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.975)
     share, scale = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale
-    reach = z / scale * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    return max(centre - reach, 0.0), min(centre + reach, 1.0)
+    half_width = z / scale * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    return max(centre - half_width, 0.0), min(centre + half_width, 1.0)
 
 
-def bootstrap_cer(truths: Sequence[str], readings: Sequence[str]) -> tuple[float, float]:
-    """95 % interval of the CER, by drawing as many lines with replacement, 1,000 times.
+def bootstrap_cer(targets: Sequence[str], predictions: Sequence[str]) -> tuple[float, float]:
+    """95 % bootstrap interval of the CER; (0, 0) if there are no lines.
 
-    Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979; percentile intervals.
+    The lines are resampled with replacement 1,000 times; the interval goes from the 2.5 to the 97.5
+    percentile of the CER of these samples.
+    Source: Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979.
     """
-    return _bootstrap(*_edits(truths, readings))
+    return _bootstrap(*_edits(targets, predictions))
 
 
 def bootstrap_change(
-    truths: Sequence[str], before: Sequence[str], after: Sequence[str]
+    targets: Sequence[str], before: Sequence[str], after: Sequence[str]
 ) -> tuple[float, float]:
-    """95 % interval of the CER of `after` less that of `before`, two readings of the same lines.
+    """95 % bootstrap interval of CER(after) - CER(before), two predictions for the same lines.
 
-    As each draw holds the same lines for both, how hard they happen to be counts for nothing; where
-    0 lies outside, the two differ by more than the choice of the lines explains.
+    This is a paired test: each sample contains the same lines for both, so lines that are difficult
+    for both do not widen the interval. If 0 is outside the interval, the difference is significant.
     """
-    edits, lengths = _edits(truths, after)
-    return _bootstrap(edits - _edits(truths, before)[0], lengths)
+    edits, lengths = _edits(targets, after)
+    return _bootstrap(edits - _edits(targets, before)[0], lengths)
 
 
-def word_f1(truth_text: str, read_text: str) -> tuple[float, float, float]:
-    """Precision, recall and F1 of the words of a text, whatever their order and case.
+def word_f1(target: str, prediction: str) -> tuple[float, float, float]:
+    """Precision, recall and F1 of the words of a text; their order and case do not count.
 
-    Where there are none, none of them is wrong: precision is 1 without a word read, recall without
-    a true one.
+    Precision is 1 if no word was predicted, recall is 1 if the target has no word.
     """
-    truth, read = (Counter(_nfc(text).casefold().split()) for text in (truth_text, read_text))
-    return _f1((truth & read).total(), truth.total(), read.total())
+    wanted, found = (Counter(_nfc(text).casefold().split()) for text in (target, prediction))
+    return _f1((wanted & found).total(), wanted.total(), found.total())
 
 
 def line_f1(
-    truths: Sequence[Sequence[np.ndarray]], found: Sequence[Sequence[np.ndarray]], iou: float = 0.5
+    targets: Sequence[Sequence[np.ndarray]],
+    predictions: Sequence[Sequence[np.ndarray]],
+    iou: float = 0.5,
 ) -> tuple[float, float, float]:
-    """Precision, recall and F1 of the lines found on some pages, polygons (k, 2) each.
+    """Precision, recall and F1 of detected lines: for each page a list of polygons (k, 2).
 
-    A line is right if its intersection with a line of the truth is at least `iou` of their union;
-    each line of the truth is found once. Where there are no lines none is wrong, as for words.
+    A predicted line is correct if its intersection over union (IoU) with a target line is at least
+    `iou`; each target line can be matched once. Without lines both are 1, as in `word_f1`.
     """
-    right = 0
-    for truth, answer in zip(truths, found, strict=True):
-        shapes = [shapely.make_valid(shapely.Polygon(polygon)) for polygon in truth]
-        tree, left = shapely.STRtree(shapes), set(range(len(shapes)))
-        for polygon in answer:
+    correct = 0
+    for wanted, found in zip(targets, predictions, strict=True):
+        shapes = [shapely.make_valid(shapely.Polygon(polygon)) for polygon in wanted]
+        tree, unmatched = shapely.STRtree(shapes), set(range(len(shapes)))
+        for polygon in found:
             shape = shapely.make_valid(shapely.Polygon(polygon))
-            near = left.intersection(tree.query(shape).tolist())
+            near = unmatched.intersection(tree.query(shape).tolist())
             overlap = {i: _iou(shape, shapes[i]) for i in near}
             best = max(overlap, key=lambda i: overlap[i], default=-1)
             if best >= 0 and overlap[best] >= iou:
-                left.remove(best)
-                right += 1
-    return _f1(right, sum(map(len, truths)), sum(map(len, found)))
+                unmatched.remove(best)
+                correct += 1
+    return _f1(correct, sum(map(len, targets)), sum(map(len, predictions)))
 
 
 def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
@@ -113,9 +122,9 @@ def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
     return float(shared / max(a.area + b.area - shared, 1e-9))
 
 
-def _f1(right: int, wanted: int, given: int) -> tuple[float, float, float]:
-    f1 = 2 * right / (wanted + given) if wanted + given else 1.0
-    return right / given if given else 1.0, right / wanted if wanted else 1.0, f1
+def _f1(correct: int, wanted: int, found: int) -> tuple[float, float, float]:
+    f1 = 2 * correct / (wanted + found) if wanted + found else 1.0
+    return correct / found if found else 1.0, correct / wanted if wanted else 1.0, f1
 
 
 def _nfc(text: str) -> str:
@@ -123,20 +132,24 @@ def _nfc(text: str) -> str:
 
 
 def _edits(
-    truths: Sequence[str], readings: Sequence[str], units: jiwer.AbstractTransform = _CHARACTERS
+    targets: Sequence[str],
+    predictions: Sequence[str],
+    units: jiwer.AbstractTransform = _CHARACTERS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each line the edits (Levenshtein), and the units that its truth has."""
+    """Levenshtein edits of each line (N,), and the number of units of its target (N,)."""
     edits, lengths = [], []
-    for truth, reading in zip(truths, readings, strict=True):
-        compared = jiwer.process_words(_nfc(truth), _nfc(reading), units, units)
+    for target, prediction in zip(targets, predictions, strict=True):
+        compared = jiwer.process_words(_nfc(target), _nfc(prediction), units, units)
         edits.append(compared.substitutions + compared.insertions + compared.deletions)
         lengths.append(len(compared.references[0]))
     return np.array(edits, int), np.array(lengths, int)
 
 
 def _bootstrap(edits: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of sum(edits) / sum(lengths) over samples of the lines."""
     if not len(edits):
         return 0.0, 0.0
+    # scipy.stats.bootstrap gives the same numbers, but takes seconds to import and is no faster.
     rng = np.random.default_rng(0)
     rates = []
     for _ in range(1000):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,8 +93,123 @@ def test_pages_that_took_different_times_are_equal() -> None:
     assert slow != Page(9, 9, (), number=2)
 
 
+# --- JSON
+
+
 @given(documents)
 def test_a_document_comes_back_from_json(document: Document) -> None:
-    back = Document.from_dict(json.loads(json.dumps(document.to_dict(), allow_nan=False)))
-    assert back == document
+    back = Document.from_json(json.dumps(document.to_dict(), allow_nan=False))
+    assert back == Document.from_dict(document.to_dict()) == document
     assert [page.seconds for page in back.pages] == [page.seconds for page in document.pages]
+
+
+WORD = {"text": "a", "confidence": 0.5, "box": [0, 0, 4, 3]}
+LINE = {
+    "polygon": [[0, 0], [9, 0], [9, 3], [0, 3]],
+    "text": "a b",
+    "confidence": 1,
+    "words": [WORD],
+}
+PAGE = {"number": 1, "width": 20, "height": 10, "seconds": {"detect": 0.1}, "lines": [LINE]}
+DOCUMENT = {"source": "a.png", "pages": [PAGE], "a later version's key": None}
+INFINITE = float("inf")
+
+
+def changed(place: str, value: Any) -> dict[str, Any]:
+    """The document with another value at a place such as "pages.0.width"."""
+    document: Any = deepcopy(DOCUMENT)
+    *parents, last = (int(key) if key.isdigit() else key for key in place.split("."))
+    entry = document
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("source", 5, "source must be a text, not 5"),
+        ("pages", {}, "pages must be a list, not an object"),
+        ("pages.0", "p" * 99, r"pages\[0\] must be an object, not 'p{40}\.\.\.'"),
+        ("pages.0.number", 0, r"pages\[0\]\.number must be a whole number from 1, not 0"),
+        ("pages.0.width", 1.5, "width must be a whole number from 1, not 1.5"),
+        ("pages.0.width", 10**400, "width .*, not a very large number"),
+        ("pages.0.height", True, "height must be a whole number from 1, not true"),
+        ("pages.0.seconds", [], "seconds must be an object of numbers from 0, not this list"),
+        ("pages.0.seconds", {"detect": INFINITE}, "seconds must be"),
+        ("pages.0.lines.0.text", None, r"pages\[0\]\.lines\[0\]\.text must be a text, not null"),
+        ("pages.0.lines.0.confidence", 1.1, "confidence must be a number from 0 to 1, not 1.1"),
+        ("pages.0.lines.0.confidence", float("nan"), "confidence .*, not NaN"),
+        (
+            "pages.0.lines.0.polygon",
+            [[0, 0]] * 3,
+            r"polygon must be a list of 4, 6, 8 \.\.\. points",
+        ),
+        ("pages.0.lines.0.polygon", [[0, 0]] * 5, "polygon must be"),
+        ("pages.0.lines.0.polygon", "0000", "polygon must be"),
+        ("pages.0.lines.0.polygon.2", [1], "polygon must be"),
+        ("pages.0.lines.0.polygon.2", [1, 10**400], "polygon must be"),
+        ("pages.0.lines.0.polygon.2", [1, INFINITE], "polygon must be"),
+        ("pages.0.lines.0.words.0.box", [4, 0, 0, 3], r"words\[0\]\.box must be .* x0 <= x1"),
+        ("pages.0.lines.0.words.0.box", [0, 0, 1], "box must be"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_place(place: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        Document.from_dict(changed(place, value))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["number", "width", "height", "seconds", "lines"])
+def test_a_missing_entry_is_named(key: str) -> None:
+    document = deepcopy(DOCUMENT)
+    del document["pages"][0][key]
+    with pytest.raises(ValueError, match=rf"pages\[0\]\.{key} is missing"):
+        Document.from_dict(document)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, '{"a":' * 100_000, b"\xff\xfe", "[1, 2]", "1" * 5000]
+)
+def test_what_is_not_a_document_in_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        Document.from_json(text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+places = st.sampled_from(
+    ["source", "pages", "pages.0", "pages.0.lines", "pages.0.lines.0", "pages.0.seconds"]
+    + [f"pages.0.{key}" for key in PAGE]
+    + [f"pages.0.lines.0.{key}" for key in LINE]
+    + [f"pages.0.lines.0.words.0.{key}" for key in WORD]
+)
+
+
+@given(json_values)
+def test_any_json_is_a_document_or_a_value_error(value: Any) -> None:
+    try:
+        Document.from_json(json.dumps(value))
+    except ValueError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+@given(places, json_values)
+def test_any_value_in_a_document_is_taken_or_a_value_error(place: str, value: Any) -> None:
+    try:
+        document = Document.from_dict(changed(place, value))
+    except ValueError as error:
+        assert len(str(error).splitlines()) == 1
+        return
+    again = Document.from_json(json.dumps(document.to_dict(), allow_nan=False))
+    assert again == document
+
+
+@given(st.binary())
+def test_any_bytes_are_a_document_or_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        Document.from_json(data)

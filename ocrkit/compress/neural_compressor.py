@@ -63,7 +63,7 @@ def to_neural_compressor(
     partial = path.with_suffix(".part.pt2")
     with quiet(), torch.no_grad():
         program, trials = _quantize(model, strips, validation, tolerance)
-        metadata = json.dumps(model.facts() | {"trials": trials})
+        metadata = json.dumps(model.metadata() | {"trials": trials})
         torch.export.save(program, partial, extra_files={METADATA_KEY: metadata})
     return partial.replace(path)
 

@@ -40,6 +40,6 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
             dynamic_axes={"images": {0: "N", 3: "W"}, "logits": {0: "T", 1: "N"}},
         )
     exported = onnx.load(partial)
-    onnx.helper.set_model_props(exported, {METADATA_KEY: json.dumps(model.facts())})
+    onnx.helper.set_model_props(exported, {METADATA_KEY: json.dumps(model.metadata())})
     onnx.save(exported, partial)
     return partial.replace(path)

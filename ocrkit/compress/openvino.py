@@ -54,7 +54,7 @@ def to_openvino(
     inputs = calibration_inputs(model, calibration) if int8 else []
     ov = import_openvino()
     ir = to_openvino_network(model, height=-1 if isinstance(model, LineNet) else 32)
-    ir.set_rt_info(json.dumps(model.facts()), METADATA_KEY)
+    ir.set_rt_info(json.dumps(model.metadata()), METADATA_KEY)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
         ov.save_model(ir, written)

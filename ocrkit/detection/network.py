@@ -1,4 +1,4 @@
-"""The detector's network: a page in, a map of its lines out."""
+"""The network of the detector: a page in, maps of its lines out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_CHANNELS = 4096
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut (He et al., 2015)."""
+    """A residual block: two convolutions and a shortcut (He et al., 2015)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -38,12 +38,12 @@ def _convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> n
 
 
 class LineNet(nn.Module):
-    """Finds lines: (N, 1, H, W) float, ink 1 and paper 0 -> (N, 3, H / 4, W / 4).
+    """The network that finds lines: (N, 1, H, W) float, ink 1 and paper 0 -> (N, 3, H / 4, W / 4).
 
-    H and W are multiples of 32. The three maps are those of `ocrkit.detect.maps`, the core as a
-    logit. Residual blocks look at the page ever more coarsely, down to a cell for 32 x 32
-    pixels; a feature pyramid (Lin et al., 2017) carries what they see back to the fine map.
-    `channels` are those at strides 4, 8, 16 and 32; 1.3 M parameters as it stands.
+    H and W are multiples of 32. The three output maps are those of `ocrkit.detection.maps`; the
+    first, the core, is a logit. Residual blocks compute features at strides 4, 8, 16 and 32 pixels,
+    and a feature pyramid (Lin et al., 2017) adds the coarse features to the fine ones.
+    channels: at these four strides; the default has 1.3 M parameters.
     """
 
     def __init__(
@@ -70,24 +70,27 @@ class LineNet(nn.Module):
         at4 = self.stage4(self.stem(x))
         at8 = self.stage8(at4)
         at16 = self.stage16(at8)
-        up = self.from16(at16) + _doubled(self.from32(self.stage32(at16)))
-        up = self.from8(at8) + _doubled(up)
-        return self.head(self.mix4(at4 + _doubled(self.mix8(up))))
+        merged = self.from16(at16) + _doubled(self.from32(self.stage32(at16)))
+        merged = self.from8(at8) + _doubled(merged)
+        return self.head(self.mix4(at4 + _doubled(self.mix8(merged))))
 
-    def facts(self) -> dict[str, Any]:
-        """What stands beside the weights in whatever file the model is written to."""
+    def metadata(self) -> dict[str, Any]:
+        """What every file of this model stores beside the weights; all values fit JSON."""
         channels = list(self.channels)
         return {"format": DETECTOR_FORMAT, "channels": channels, "provenance": self.provenance}
 
     def save(self, path: str | Path) -> Path:
-        """Write one safetensors file that holds everything, floats in 16 bits."""
-        return write_checkpoint(path, self, self.facts())
+        """Write weights (as 16-bit floats) and metadata to one safetensors file; returns its path.
+
+        Raises OutputError if the file cannot be written.
+        """
+        return write_checkpoint(path, self, self.metadata())
 
     @classmethod
     def load(cls, name_or_path: str | Path = "ocrkit-detector") -> LineNet:
-        """A network in eval mode, by the name of the kit's own weights or by a path.
+        """A network in eval mode, by the name of the kit's own weights or the path of a checkpoint.
 
-        Raises CheckpointError when there is no such file or it is not a detector of this kit.
+        Raises CheckpointError if there is no such file or it is not a detector of this kit.
         """
         path = weights_path(name_or_path, DETECTOR_FORMAT)
         return read_checkpoint(path, DETECTOR_FORMAT, cls._from_metadata)

@@ -1,9 +1,9 @@
 """The CRNN text recogniser and its checkpoint.
 
 The network is the convolutional recurrent network of Shi, Bai and Yao, "An End-to-End Trainable
-Neural Network for Image-based Sequence Recognition" (2015, table 1), in the variant that the
-reference kit trained: seven convolutions that squeeze a strip of 32 rows into one, then two
-bidirectional LSTMs that read the strip from both ends.
+Neural Network for Image-based Sequence Recognition" (2015, table 1), in the variant of the
+reference kit: seven convolutions reduce a line image of 32 rows to one row of features, then two
+bidirectional LSTMs read this row in both directions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ocrkit.errors import CheckpointError
@@ -22,6 +21,7 @@ from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.metadata import ReaderMetadata
 from ocrkit.runtime.checkpoint import load_exactly, read_checkpoint, write_checkpoint
 from ocrkit.runtime.metadata import FORMAT
+from ocrkit.runtime.torch_files import check_weights, read_torch_file, state_dict_of
 from ocrkit.runtime.weights import weights_path
 
 MAX_WIDTH, MAX_HIDDEN = 8.0, 4096
@@ -32,10 +32,12 @@ ROWS = 32  # of a strip: the convolutions reduce them to one
 class ModelConfig:
     """Size of a CRNN.
 
-    width: multiplier of every channel count; 1.0 is the reference table.
-    hidden: LSTM units in one direction; None scales the reference's 256 with the width.
-    batch_norm: "reference" normalises after conv3_1, conv4_1 and conv5 as the table does, "all"
-        after every convolution, which lets a network learn from random weights in far fewer crops.
+    width: factor for all channel counts of the paper's table; 1.0 is the table itself.
+    hidden: LSTM units in each direction; None means 256 * width.
+    batch_norm: "reference" puts batch norm after conv3_1, conv4_1 and conv5, as the table does;
+        "all" after every convolution, so that training from random weights needs far fewer lines.
+
+    Raises ValueError for another batch_norm or a width that is not above 0.
     """
 
     width: float = 1.0
@@ -54,7 +56,7 @@ class ModelConfig:
             raise ValueError(f"hidden is {self.hidden}; it must be from 1 to {MAX_HIDDEN}")
 
     def channels(self, reference: int) -> int:
-        """A channel count of the reference table, scaled and rounded to a multiple of 8."""
+        """A channel count of the table times `width`, rounded to a multiple of 8."""
         return max(8, round(reference * self.width / 8) * 8)
 
     @property
@@ -75,11 +77,12 @@ class BidirectionalLSTM(nn.Module):
 
 
 class CRNN(nn.Module):
-    """Reads a line of text: (N, 1, 32, W) float, W >= 8 -> logits (T, N, C), T = W // 4 + 1.
+    """The network that reads a line: (N, 1, 32, W) float, W >= 8 -> logits (T, N, C).
 
-    C is the alphabet and, at index 0, CTC's blank. Attribute names are the reference kit's, so its
-    state dicts load. A model carries all that is needed to use it: config, alphabet,
-    preprocessing and provenance (what it was trained on, for how long, with what scores).
+    T = W // 4 + 1 time steps. C classes: index 0 is the CTC blank, the others are the characters of
+    the alphabet. The layers have the names of the reference kit, so that its state dicts can be
+    loaded. A model has everything that is needed to use it: config, alphabet, preprocessing, and
+    provenance (training data, settings, duration and scores).
     """
 
     def __init__(
@@ -135,8 +138,8 @@ class CRNN(nn.Module):
         x = self.relu5(self.bn5(self.conv5(x)))
         return self.rnn(x.squeeze(2).permute(2, 0, 1))
 
-    def facts(self) -> dict[str, Any]:
-        """What stands beside the weights in whatever file the model is written to."""
+    def metadata(self) -> dict[str, Any]:
+        """What every file of this model stores beside the weights; all values fit JSON."""
         return {
             "format": FORMAT,
             "config": asdict(self.config),
@@ -146,14 +149,18 @@ class CRNN(nn.Module):
         }
 
     def save(self, path: str | Path, *, half: bool = True) -> Path:
-        """Write one safetensors file that holds everything; floats in 16 bits if `half`."""
-        return write_checkpoint(path, self, self.facts(), half)
+        """Write weights and metadata to one safetensors file; returns its path.
+
+        half: store the weights as 16-bit floats, else as 32-bit floats.
+        Raises OutputError if the file cannot be written.
+        """
+        return write_checkpoint(path, self, self.metadata(), half)
 
     @classmethod
     def load(cls, name_or_path: str | Path = "ocrkit-fast") -> CRNN:
-        """A model in eval mode, from the kit's own weights by name or from a checkpoint's path.
+        """A model in eval mode, by the name of the kit's own weights or the path of a checkpoint.
 
-        Raises CheckpointError when there is no such file or it is not a checkpoint of this kit.
+        Raises CheckpointError if there is no such file or it is not a checkpoint of this kit.
         """
         return read_checkpoint(weights_path(name_or_path), FORMAT, cls._from_metadata)
 
@@ -165,25 +172,31 @@ class CRNN(nn.Module):
 
     @classmethod
     def load_reference(cls, path: str | Path, alphabet: Alphabet) -> CRNN:
-        """A model from a `.pth` state dict of the reference kit, with the alphabet it was made for.
+        """A model in eval mode from a `.pth` file of the reference kit, with its own alphabet.
 
-        Keys may carry DataParallel's `module.` prefix. Raises CheckpointError when the file is
-        missing, a key is missing or too many, or the alphabet has another number of characters.
+        The file holds a state dict, as it is or under the key "state_dict"; its names may have the
+        prefixes of DataParallel and torch.compile. Raises CheckpointError if the file is missing or
+        not a state dict, a name or shape is not that of the network, or the alphabet has another
+        number of characters.
         """
-        path = Path(path)
+        path, kind = Path(path), "a state dict saved by torch"
+        loaded = read_torch_file(path, kind)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = {key.removeprefix("module."): value for key, value in state.items()}
-        except Exception as error:  # torch raises half a dozen kinds for a file that is not its own
-            raise CheckpointError(f"{path} is not a state dict saved by torch: {error}") from error
-        classes = len(state.get("rnn.1.embedding.bias", alphabet))
-        if classes != len(alphabet):
+            state = state_dict_of(loaded)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is not {kind}: {error}") from error
+        classes = state["rnn.1.embedding.bias"].shape if "rnn.1.embedding.bias" in state else ()
+        if len(classes) == 1 and classes[0] != len(alphabet):
             raise CheckpointError(
-                f"{path} was trained with {classes - 1} characters (and the blank), but the "
+                f"{path} was trained with {classes[0] - 1} characters (and the blank), but the "
                 f"alphabet given has {len(alphabet) - 1}; give the text file it was trained with"
             )
         source = {"source": f"reference kit state dict {path.name}"}
         prep = Preprocessing(normalize="reference", trim=False)
         model = cls(alphabet=alphabet, preprocessing=prep, provenance=source)
+        try:
+            check_weights(state, model.state_dict())
+        except ValueError as error:
+            raise CheckpointError(f"{path} does not fit the network: {error}") from error
         load_exactly(model, state, path)
         return model.eval()

@@ -1,4 +1,4 @@
-"""A larger network that computes the same as a smaller one, to be trained on from there."""
+"""Widening: a larger network with the same output as a smaller one, as a start for training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ocrkit.recognition.network import CRNN, ModelConfig
 
 @torch.no_grad()
 def widen(model: CRNN, config: ModelConfig) -> CRNN:
-    """A larger network that computes what `model` does, to be trained on from there; in eval mode.
+    """A larger network, in eval mode, with the same output as `model`.
 
-    The old channels and LSTM units come first; of the new ones, whose weights are random, nothing
-    reaches them until training lets it. (A function-preserving transformation, as in Chen,
-    Goodfellow and Shlens, "Net2Net", 2016, whose new units are copies of the old.)
-    Raises CheckpointError if `config` is not as large in every layer, or normalises others.
+    The old channels and LSTM units come first. The weights of the new ones are random, but the
+    weights from new units to old ones start at 0, so that the output is the same until training
+    changes it. (A function-preserving transformation, as in Chen, Goodfellow and Shlens, "Net2Net",
+    2016; there the new units are copies of old ones.)
+    Raises CheckpointError if a layer would become smaller, or batch_norm is another one.
     """
     larger = CRNN(config, model.alphabet, model.preprocessing, model.provenance)
     values = larger.state_dict()
@@ -27,23 +28,23 @@ def widen(model: CRNN, config: ModelConfig) -> CRNN:
         for name, old in model.state_dict().items()
     ):
         raise CheckpointError(
-            f"a network of {config} cannot take in the weights of one of {model.config}; choose "
+            f"a network of {config} cannot take the weights of one of {model.config}; choose a "
             "width and hidden no smaller than it has, and the same batch_norm"
         )
     for name, old in model.state_dict().items():
-        if not old.ndim:  # batch norm's count of steps
+        if not old.ndim:  # the step counter of batch norm
             continue
-        # The four gates of an LSTM lie one below the other, and what its two directions give side
-        # by side; each of these is widened by itself.
-        gates, ways = 4 if ".rnn." in name else 1, 2 if "embedding.weight" in name else 1
-        inner, outer = _parts(old, gates, ways), _parts(values[name], gates, ways)
+        # The rows of an LSTM's weights are its four gates one after the other; the columns of a
+        # linear layer are the outputs of the two directions. Each part is widened on its own.
+        gates, directions = 4 if ".rnn." in name else 1, 2 if "embedding.weight" in name else 1
+        inner, outer = _parts(old, gates, directions), _parts(values[name], gates, directions)
         rows, columns = inner.shape[1], inner.shape[3]
         outer[:, :rows] = 0
         outer[:, :rows, :, :columns] = inner
     return larger.eval()
 
 
-def _parts(weights: Tensor, gates: int, ways: int) -> Tensor:
-    """A view of a layer's weights: (gates, outputs of each, ways, inputs of each, the rest)."""
-    inputs = weights.shape[1] // ways if weights.ndim > 1 else 1
-    return weights.view(gates, weights.shape[0] // gates, ways, inputs, -1)
+def _parts(weights: Tensor, gates: int, directions: int) -> Tensor:
+    """A view of a layer's weights: (gates, outputs of each, directions, inputs of each, rest)."""
+    inputs = weights.shape[1] // directions if weights.ndim > 1 else 1
+    return weights.view(gates, weights.shape[0] // gates, directions, inputs, -1)

@@ -1,1 +1,5 @@
-"""Learning: from labelled lines and pages, real or synthetic, to weights."""
+"""Training of recognisers and detectors, on real or synthetic lines and pages.
+
+`fit` fine-tunes a recogniser on labelled lines, `tune` searches for the best settings, `evaluation`
+scores a recogniser. `pretrain` and `pretrain_detector` train from random weights on synthetic data.
+"""

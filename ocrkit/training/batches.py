@@ -1,4 +1,4 @@
-"""Batches of line images of one width, with their labels, as CTC training needs them."""
+"""Batches of line images of the same width, with their targets, for training with CTC."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from ocrkit.synth.lines import Crop
 
 @dataclass(frozen=True)
 class Batch:
-    """Lines of one width: what CTC training needs, and the texts themselves.
+    """Lines of the same width, and their targets.
 
-    images: (N, 1, 32, W) float32. targets: all labels one after the other, 1-D. lengths: (N,).
+    images: (N, 1, 32, W) float32.
+    targets: the classes of all lines, one line after the other, (S,) int64.
+    lengths: the number of classes of each line, (N,) int64.
+    texts: the targets as text.
     """
 
     images: Tensor
@@ -29,24 +32,27 @@ class Batch:
     texts: tuple[str, ...]
 
 
-def steps_needed(label: Sequence[int]) -> int:
-    """Time steps CTC needs for a label: one a character, and a blank between equal neighbours."""
-    return len(label) + sum(a == b for a, b in zip(label, label[1:], strict=False))
+def steps_needed(target: Sequence[int]) -> int:
+    """Time steps CTC needs for a target: one per character, one more between equal neighbours."""
+    return len(target) + sum(a == b for a, b in zip(target, target[1:], strict=False))
 
 
 def padding(widths: Sequence[int], batch_size: int) -> float:
-    """Share of the columns that only fill up, of strips dealt into batches in this order."""
-    groups = [widths[i : i + batch_size] for i in range(0, len(widths), batch_size)]
-    return 1 - float(sum(widths) / sum(max(group) * len(group) for group in groups))
+    """Share of the pixel columns that are padding, if lines are put into batches in this order."""
+    batches = [widths[i : i + batch_size] for i in range(0, len(widths), batch_size)]
+    return 1 - float(sum(widths) / sum(max(batch) * len(batch) for batch in batches))
 
 
 def collate(strips: Sequence[np.ndarray], texts: Sequence[str], alphabet: Alphabet) -> Batch:
-    """A batch of fitted strips (1, 32, W), all of one width."""
-    labels = [alphabet.encode(text) for text in texts]
+    """A batch of strips (1, 32, W) float32, all of the same width, with their texts.
+
+    Raises ValueError for a text with characters outside the alphabet.
+    """
+    targets = [alphabet.encode(text) for text in texts]
     return Batch(
         torch.from_numpy(np.stack(strips)),
-        torch.tensor([i for label in labels for i in label], dtype=torch.long),
-        torch.tensor([len(label) for label in labels], dtype=torch.long),
+        torch.tensor([i for target in targets for i in target], dtype=torch.long),
+        torch.tensor([len(target) for target in targets], dtype=torch.long),
         tuple(texts),
     )
 
@@ -58,10 +64,10 @@ def bucketed(
     columns: int,
     pool: int = 512,
 ) -> Iterator[Batch]:
-    """Batches of about `columns` pixel columns each, whatever their width, in a stable order.
+    """Batches of about `columns` pixel columns each; the same crops give the same batches.
 
-    Takes `pool` crops at a time, sorts them by width and cuts batches of one padded width, so that
-    almost nothing is spent on padding. Lines too narrow for their label are left out.
+    Takes `pool` crops at a time, sorts them by width and makes batches of the same padded width, so
+    that there is almost no padding. Lines that are too narrow for their target are left out.
     """
     while drawn := list(islice(crops, pool)):
         fitted = []
@@ -75,6 +81,6 @@ def bucketed(
             while part := list(islice(group, max(4, columns // width))):
                 _, strips, texts = zip(*part, strict=True)
                 batches.append(collate(strips, texts, alphabet))
-        # Narrow and wide must alternate: a run of one width pulls the weights to and fro.
+        # Narrow and wide batches alternate: many batches of one width in a row disturb training.
         order = np.random.default_rng(len(fitted)).permutation(len(batches))
         yield from (batches[i] for i in order)

@@ -1,10 +1,9 @@
-"""How well a recogniser reads labelled images."""
+"""Evaluation: how well a recogniser reads labelled images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,39 +11,40 @@ from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.training.manifest import Sample, load_crops
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was read, beside what is right; the intervals are of 95 %."""
+    """Targets and predictions of some images, with their scores and 95 % intervals."""
 
-    truths: tuple[str, ...]
-    readings: tuple[str, ...]
+    targets: tuple[str, ...]
+    predictions: tuple[str, ...]
     confidences: tuple[float, ...]
 
     @property
     def accuracy(self) -> float:
-        return accuracy(self.truths, self.readings)
+        """Share of the images whose prediction equals the target."""
+        return accuracy(self.targets, self.predictions)
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        return interval(round(self.accuracy * len(self.truths)), len(self.truths))
+        """Wilson score interval of the accuracy."""
+        return interval(round(self.accuracy * len(self.targets)), len(self.targets))
 
     @property
     def cer(self) -> float:
-        return cer(self.truths, self.readings)
+        """Character error rate over all images."""
+        return cer(self.targets, self.predictions)
 
     @property
     def cer_interval(self) -> tuple[float, float]:
-        return bootstrap_cer(self.truths, self.readings)
+        """Bootstrap interval of the CER."""
+        return bootstrap_cer(self.targets, self.predictions)
 
     @property
     def figures(self) -> dict[str, float | tuple[float, float]]:
-        """Number of images, accuracy and CER, and their intervals."""
+        """Number of images, accuracy and CER, and their intervals; fit for JSON."""
         return {
-            "images": len(self.truths),
+            "images": len(self.targets),
             "accuracy": self.accuracy,
             "cer": self.cer,
             "accuracy_interval": self.accuracy_interval,
@@ -52,8 +52,8 @@ class Evaluation:
         }
 
     def worst(self, n: int = 10) -> list[int]:
-        """Indices of up to n wrong readings: most edits a character first, then the surest."""
-        rates = [cer([t], [r]) for t, r in zip(self.truths, self.readings, strict=True)]
+        """Indices of up to n wrong predictions: highest CER first, then highest confidence."""
+        rates = [cer([t], [p]) for t, p in zip(self.targets, self.predictions, strict=True)]
         wrong = [i for i, rate in enumerate(rates) if rate > 0]
         return sorted(wrong, key=lambda i: (-rates[i], -self.confidences[i]))[:n]
 
@@ -61,7 +61,7 @@ class Evaluation:
         (low, high), (least, most) = self.accuracy_interval, self.cer_interval
         return (
             f"accuracy {self.accuracy:.3f} ({low:.3f}-{high:.3f}), "
-            f"CER {self.cer:.4f} ({least:.4f}-{most:.4f}), {len(self.truths):,} images"
+            f"CER {self.cer:.4f} ({least:.4f}-{most:.4f}), {len(self.targets):,} images"
         )
 
     _repr_html_ = __str__
@@ -70,7 +70,11 @@ class Evaluation:
 def evaluate(
     recognizer: Recognizer, samples: Sequence[Sample], crops: Sequence[np.ndarray] | None = None
 ) -> Evaluation:
-    """How well a recogniser, of any backend, reads labelled images (`crops`, if loaded before)."""
+    """Read labelled images with a recogniser of any backend, and compare with their targets.
+
+    crops: the images of the samples, if they are loaded already. Raises ImageError for an image
+    that cannot be read.
+    """
     readings = recognizer(crops or load_crops(samples))
     return Evaluation(
         tuple(sample.text for sample in samples),

@@ -1,6 +1,6 @@
-"""Counting the kit's language model over the text that the generator writes.
+"""Counts the kit's character language model on synthetic text.
 
-python -m ocrkit.training.language_counts    takes a minute
+Run `python -m ocrkit.training.language_counts`; it takes a minute.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from ocrkit.progress import progress
 from ocrkit.recognition.language import DEFAULT_LANGUAGE_MODEL, LanguageModel
 from ocrkit.synth.text import line
 
-# Single words of the reference data set, and what is drawn for practice, are no language.
+# Styles of text that are not running language: single words, rows of figures, rare characters.
 _NOT_LANGUAGE = ("reference", "rows", "rare")
 
 
 def generated_lines(lines: int, seed: int = 77) -> Iterable[str]:
-    """So many lines of the generator, without those that are no language."""
+    """The running text among this many lines of the text generator."""
     for i in progress(range(lines), "writing", unit="lines"):
         style, text = line(default_rng((seed, i)))
         if style not in _NOT_LANGUAGE:

@@ -1,120 +1,99 @@
-"""What a detector learns from: pieces of synthetic pages, with the maps of their lines."""
+"""Your own pages, as training data for a detector: documents saved as JSON, and their scans."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from ocrkit.detection.lines import page_scale
-from ocrkit.detection.maps import STRIDE, encode
-from ocrkit.document import Document, Line
-from ocrkit.errors import OcrkitError
-from ocrkit.image import load_pages, page_ink, scaled
+from ocrkit.document import Document, Line, Page
+from ocrkit.errors import ImageError, OcrkitError
+from ocrkit.image import load_pages, scaled
 from ocrkit.synth.pages import Sheet
-from ocrkit.training.streams import numbers_from
 
-PIECES = 4  # cut out of each page
+# How far a polygon may reach beyond its page, as a share of the page's longer side.
+_TOLERANCE = 0.05
 
 
 def own_sheets(folder: str | Path) -> list[Sheet]:
-    """The pages of all documents (.json, as `Document.save` writes them) in a folder.
+    """The pages of all documents (.json, as `ocrkit.save` writes them) in a folder.
 
-    Each is scaled as a detector sees it. A scan is looked for where the document says it came from,
-    and beside the .json. Raises OcrkitError, naming the file, where there is no document, one
-    cannot be read, its scan is neither here nor there or has other pages, or a page lies on its
-    side or its head, as all that the network learns from stands upright.
+    Each page is scaled as a detector sees it. The scan is the document's `source`, or a file of the
+    same name in the folder. Raises OcrkitError, with the file and the problem, if there is no
+    document, one of them cannot be read or does not fit its scan, or a page is not upright, as the
+    synthetic pages are. Raises ImageError for a scan that cannot be read.
     """
-    sheets = []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            document = Document.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OcrkitError(f"{path} is not a document that ocrkit saved: {error!r}") from error
-        source = Path(document.source)
-        source = source if source.is_file() else path.with_name(source.name)
-        scans = list(load_pages(source))
-        if len(scans) != len(document.pages):
-            raise OcrkitError(
-                f"{path} has {len(document.pages)} pages, but {source} has {len(scans)}; read the "
-                "scan again, or give the one that the document was read from"
-            )
-        for page, scan in zip(document.pages, scans, strict=True):
-            if not all(_is_upright(line) for line in page.lines):
-                raise OcrkitError(
-                    f"{path}, page {page.number}: its lines do not run from left to right; "
-                    "turn the scan upright and read it again"
-                )
-            scale = page_scale(scan)
-            polygons = [np.array(line.polygon, np.float32) * scale for line in page.lines]
-            texts = [line.text for line in page.lines]
-            sheets.append(Sheet(scaled(scan, scale), polygons, texts, "own"))
+    sheets = [sheet for path in sorted(Path(folder).glob("*.json")) for sheet in _sheets(path)]
     if not sheets:
         raise OcrkitError(f"{folder} has no documents; `ocrkit read --format json` writes them")
     return sheets
 
 
+def _sheets(path: Path) -> Iterator[Sheet]:
+    """The pages of one document."""
+    document = _read_document(path)
+    source = _scan_of(document, path)
+    scans = list(load_pages(source))
+    if len(scans) != len(document.pages):
+        raise OcrkitError(
+            f"{path} has {len(document.pages)} pages, but {source} has {len(scans)}; read the "
+            "scan again, or give the one that the document was read from"
+        )
+    for number, (page, scan) in enumerate(zip(document.pages, scans, strict=True), 1):
+        if problem := _problem(page, number, scan.shape):
+            raise OcrkitError(f"{path}, page {number}: {problem}")
+        scale = page_scale(scan)
+        polygons = [np.array(line.polygon, np.float32) * scale for line in page.lines]
+        yield Sheet(scaled(scan, scale), polygons, [line.text for line in page.lines], "own")
+
+
+def _read_document(path: Path) -> Document:
+    try:
+        if not path.is_file():
+            raise ValueError("it is not a file")
+        return Document.from_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise OcrkitError(f"{path} is not a document that ocrkit saved: {error}") from error
+
+
+def _scan_of(document: Document, path: Path) -> Path:
+    """The file that a document was read from, where it was or beside the document."""
+    name = Path(document.source).name
+    for scan in (Path(document.source), path.parent / name):
+        try:
+            if name and scan.is_file():
+                return scan
+        except (OSError, ValueError):  # no file can have this name
+            continue
+    shown = document.source if len(document.source) <= 200 else f"{document.source[:200]}..."
+    raise ImageError(f"{path}: its scan {shown!r} is neither there nor in the same folder")
+
+
+def _problem(page: Page, number: int, shape: tuple[int, ...]) -> str:
+    """Why a page cannot be used with its scan (H, W), or ""."""
+    if page.number != number:
+        return f"it says that it is page {page.number}; number the pages 1, 2, 3 ..."
+    if (page.height, page.width) != shape:
+        return (
+            f"it has {page.width} x {page.height} pixels, but its scan {shape[1]} x {shape[0]}; "
+            "read the scan again"
+        )
+    tolerance = _TOLERANCE * max(shape)
+    for line in page.lines:
+        box = line.box
+        if min(box.x0, box.y0) < -tolerance or not (
+            box.x1 <= page.width + tolerance and box.y1 <= page.height + tolerance
+        ):
+            return f"a line lies outside of the page, at {line.polygon[0]}"
+        if not _is_upright(line):
+            return (
+                "its lines do not run from left to right; turn the scan upright and read it again"
+            )
+    return ""
+
+
 def _is_upright(line: Line) -> bool:
     (x0, y0), (x1, y1) = line.polygon[0], line.polygon[len(line.polygon) // 2 - 1]
     return x1 - x0 > abs(y1 - y0)
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Every second page from `make`, the others from `own`, one after the other."""
-
-    make: Callable[[int], Sheet]
-    own: Sequence[Sheet]
-
-    def __call__(self, index: int) -> Sheet:
-        return self.own[index // 2 % len(self.own)] if index % 2 else self.make(index)
-
-
-@dataclass(frozen=True, eq=False)
-class Pieces:
-    """Pieces of pages, (N, 1, S, S) float32, and the maps of their lines, (N, 3, S / 4, S / 4)."""
-
-    images: Tensor
-    maps: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class PieceStream(IterableDataset[Pieces]):
-    """Pieces of `side` x `side` pixels without end, `size` a batch, from number `start` on.
-
-    `make` gives page number i. A page gives PIECES of them; those of a batch are of different
-    pages, as a pool is shuffled.
-    """
-
-    make: Callable[[int], Sheet]
-    seed: int
-    side: int
-    size: int
-    start: int = 0
-
-    def __iter__(self) -> Iterator[Pieces]:
-        numbers = numbers_from(self.start // PIECES)
-        pieces = (piece for i in numbers for piece in self._cut(self.make(i), i))
-        while pool := list(islice(pieces, 8 * self.size)):
-            np.random.default_rng(len(pool)).shuffle(pool)
-            for at in range(0, len(pool), self.size):
-                images, maps = zip(*pool[at : at + self.size], strict=True)
-                yield Pieces(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)))
-
-    def _cut(self, sheet: Sheet, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng((self.seed, number, PIECES))
-        lack = [(0, max(self.side - side, -side % STRIDE)) for side in sheet.scan.shape]
-        page = np.pad(page_ink(sheet.scan), lack)[None]
-        maps = encode(sheet.polygons, page.shape[1:])
-        cells = self.side // STRIDE
-        for _ in range(PIECES):
-            y, x = (int(rng.integers(n - cells + 1)) for n in maps.shape[1:])
-            piece = page[:, STRIDE * y :, STRIDE * x :][:, : self.side, : self.side]
-            yield piece, maps[:, y : y + cells, x : x + cells]

@@ -1,4 +1,4 @@
-"""Training a recogniser on synthetic lines within a budget of minutes."""
+"""Pretraining: a recogniser learns from synthetic lines, within a budget of minutes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from ocrkit.training.streams import Stream, stream_batches
 
 @dataclass(frozen=True)
 class Curriculum:
-    """Short clean words first, longer and dirtier lines over the first `ramp` crops.
+    """Synthetic lines that get longer and more damaged over the first `ramp` crops.
 
-    From random weights CTC finds the alignment of a word in far fewer crops than that of a line.
+    The first crops are short, clean words: from random weights, CTC learns the alignment of a word
+    from far fewer examples than that of a line. Calling it gives crop number `index`.
     """
 
     seed: int = 0
@@ -38,16 +39,16 @@ class Curriculum:
         return LineGenerator(self.seed, chars, 0.3 + 0.7 * share)(index)
 
 
-FAST = ModelConfig(0.25, 128, "all")  # the size of ocrkit-fast
+FAST = ModelConfig(0.25, 128, "all")  # the size of the kit's model ocrkit-fast
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(Budget):
-    """How to pretrain a recogniser.
+    """The settings of `pretrain`.
 
-    model: its size; None takes that of the weights it starts from, or without any the default.
-    columns: pixel columns in a batch, so a batch holds columns / width lines. ramp: crops until
-        lines have their full length and damage.
+    model: the size of the network; None means that of the weights to start from, or else FAST.
+    columns: pixel columns in a batch, so a batch has columns / width lines. ramp: crops until the
+    lines have their full length (`max_chars` characters) and damage.
     """
 
     model: ModelConfig | None = None
@@ -62,11 +63,12 @@ def pretrain(
     start_from: str | Path | None = None,
     progress: bool = True,
 ) -> Path:
-    """Train a recogniser until the budget is spent; returns the averaged weights' checkpoint.
+    """Train a recogniser until the budget is spent; returns the checkpoint of averaged weights.
 
-    A folder with a `state.pt` is gone on with. `start_from` names a checkpoint whose weights a new
-    run begins with, widened to the settings' model where they have one. Raises CheckpointError if
-    the state is of a model of other settings, or theirs is smaller than that it starts from.
+    A run in the folder (`state.pt`) is resumed. start_from: a checkpoint, by name or path, whose
+    weights a new run begins with; they are widened to `config.model`, if that is given. Raises
+    CheckpointError if the state is damaged or of another model, or `config.model` is smaller than
+    the model to start from; OutputError or OSError if the folder cannot be written to.
     """
     config = config or PretrainConfig()
     torch.manual_seed(config.seed)
@@ -77,21 +79,18 @@ def pretrain(
 
 
 class RecognizerTask:
-    """To read lines: a CRNN, crops of one width at a time, CTC.
-
-    data: what it learns from. facts: of the model, that a run cannot change.
-    """
+    """Training a CRNN with CTC on synthetic lines; see `Task`."""
 
     data = "synthetic lines of ocrkit.synth"
 
     def __init__(self, model: CRNN, config: PretrainConfig) -> None:
         self.model, self.config = model, config
-        self.facts = asdict(model.config) | {"classes": len(model.alphabet)}
+        self.model_settings = asdict(model.config) | {"classes": len(model.alphabet)}
         self.batching = model.alphabet, model.preprocessing, config.columns
 
     @cached_property
     def held_out(self) -> list[Batch]:
-        """The same crops at every evaluation, from a seed that training never draws from."""
+        """The validation set: the same at every evaluation, from a seed not used for training."""
         make = LineGenerator(self.config.seed + HELD_OUT, self.config.max_chars)
         return list(bucketed(map(make, range(self.config.held_out)), *self.batching))
 
@@ -103,10 +102,10 @@ class RecognizerTask:
         return ctc_loss(logits, batch)
 
     def scores(self, average: CRNN, device: torch.device) -> dict[str, float]:
-        truths: list[str] = []
-        readings: list[str] = []
+        targets: list[str] = []
+        predictions: list[str] = []
         for batch in self.held_out:
             logits = average(batch.images.to(device)).float().cpu().numpy()
-            readings += [d.text for d in greedy_batch(logits, average.alphabet)]
-            truths += batch.texts
-        return {"cer": cer(truths, readings), "accuracy": accuracy(truths, readings)}
+            predictions += [decoded.text for decoded in greedy_batch(logits, average.alphabet)]
+            targets += batch.texts
+        return {"cer": cer(targets, predictions), "accuracy": accuracy(targets, predictions)}

@@ -1,4 +1,4 @@
-"""Training a detector on synthetic pages within a budget of minutes."""
+"""Pretraining: a detector learns from synthetic pages, within a budget of minutes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from ocrkit.detection.network import LineNet
 from ocrkit.metrics import line_f1
 from ocrkit.synth.pages import PageGenerator, Sheet
 from ocrkit.training.losses import detector_loss
-from ocrkit.training.pages import Mixture, Pieces, PieceStream, own_sheets
+from ocrkit.training.pages import own_sheets
+from ocrkit.training.pieces import Mixture, Pieces, PieceStream
 from ocrkit.training.run import HELD_OUT, Budget, run_within_budget
 from ocrkit.training.streams import stream_batches
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorPretrainConfig(Budget):
-    """How to pretrain a detector: on pieces of pages, `batch` of `side` x `side` pixels a step.
+    """The settings of `pretrain_detector`.
 
-    pages: a folder of documents of one's own, which give every second page; see `own_sheets`.
+    channels: of the network at its four strides. A step takes `batch` pieces of pages, `side` x
+    `side` pixels each. pages: a folder of your own documents, which give every second page; see
+    `own_sheets`.
     """
 
     channels: tuple[int, int, int, int] = (32, 64, 96, 128)
@@ -41,7 +44,11 @@ def pretrain_detector(
     start_from: str | Path | None = None,
     progress: bool = True,
 ) -> Path:
-    """Train a detector on synthetic pages; all else is as with `pretrain`."""
+    """Train a detector until the budget is spent; returns the checkpoint of averaged weights.
+
+    Runs are resumed, and errors raised, as in `pretrain`; also OcrkitError for documents in
+    `config.pages` that cannot be used.
+    """
     config = config or DetectorPretrainConfig()
     torch.manual_seed(config.seed)
     model = LineNet.load(start_from) if start_from else LineNet(config.channels)
@@ -49,13 +56,13 @@ def pretrain_detector(
 
 
 class DetectorTask:
-    """To find lines: a LineNet, pieces of pages, the maps of their lines."""
+    """Training a LineNet on pieces of pages, with the maps of their lines; see `Task`."""
 
     data = "synthetic pages of ocrkit.synth"
 
     def __init__(self, model: LineNet, config: DetectorPretrainConfig) -> None:
         self.model, self.config = model, config
-        self.facts = {"channels": list(model.channels)}
+        self.model_settings = {"channels": list(model.channels)}
         self.make: Callable[[int], Sheet] = PageGenerator(config.seed)
         if config.pages:
             self.make = Mixture(self.make, own_sheets(config.pages))
@@ -63,6 +70,7 @@ class DetectorTask:
 
     @cached_property
     def held_out(self) -> list[Sheet]:
+        """The validation set, from a seed that is not used for training."""
         make = PageGenerator(self.config.seed + HELD_OUT)
         return [make(i) for i in range(self.config.held_out)]
 
@@ -71,16 +79,17 @@ class DetectorTask:
         stream = PieceStream(self.make, config.seed, config.side, config.batch, start)
         return stream_batches(stream, config.workers)
 
-    def loss(self, answer: Tensor, batch: Pieces) -> Tensor:
-        return detector_loss(answer, batch.maps.to(answer.device))
+    def loss(self, output: Tensor, batch: Pieces) -> Tensor:
+        return detector_loss(output, batch.maps.to(output.device))
 
     def scores(self, average: LineNet, device: torch.device) -> dict[str, float]:
-        """Precision, recall and F1 at IoU 0.5 over the lines of whole pages."""
+        """Precision, recall and F1 of the lines of whole pages, at an IoU of 0.5."""
 
         def run(page: np.ndarray) -> np.ndarray:
             return average(torch.from_numpy(page).to(device)).cpu().numpy()
 
-        find = LineDetector(run, margin=0)
-        truths = [sheet.polygons for sheet in self.held_out]
-        found = [find.at_scale(sheet.scan) for sheet in self.held_out]
-        return dict(zip(("precision", "recall", "f1"), line_f1(truths, found), strict=True))
+        detector = LineDetector(run, margin=0)
+        targets = [sheet.polygons for sheet in self.held_out]
+        predictions = [detector.at_scale(sheet.scan) for sheet in self.held_out]
+        rates = line_f1(targets, predictions)
+        return dict(zip(("precision", "recall", "f1"), rates, strict=True))

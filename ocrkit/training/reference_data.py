@@ -1,4 +1,4 @@
-"""The tutorial's data set of synthetic words, in the reference kit's recipe."""
+"""The data set of the notebooks: synthetic words, made as in the reference kit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ocrkit.training.manifest import Sample, read_manifest, split
 def reference_data(
     folder: str | Path, quick: bool = False, seed: int = 0, progress: bool = True
 ) -> dict[str, list[Sample]]:
-    """The tutorial's data set, made in `folder` where it is not there yet, in its five parts.
+    """The five parts of the data set in `folder`; it is made there if it does not exist yet.
 
-    "train", "validation" and "calibration" share 3,256 images (85, 10 and 5 %), as many as the
-    reference kit trained on; "test" has 100, as its test, "test1000" 1,000 more of the kind. The
-    recipe is its own, the words are others. `quick` makes fewer images, 600 and 100 and 200, in a
-    folder of their own.
+    "train", "validation" and "calibration" are 85, 10 and 5 % of 3,256 images, the number that the
+    reference kit trained on. "test" has 100 images, like its test set, "test1000" has 1,000 more.
+    The images are made as in the reference kit, from other words.
+    quick: make fewer images (600, 100 and 200) in the folder `folder`-quick.
     """
     folder, sizes = Path(folder), {}
     if quick:

@@ -1,7 +1,7 @@
-"""Training from random weights on synthetic lines and pages, within a budget of minutes.
+"""Training within a budget of minutes, in a run that can be stopped and resumed.
 
-Everything that a stopped run needs to go on lies in one folder: `state.pt` (weights, optimizer,
-average, counters), `log.csv` (a row each evaluation) and the averaged weights as a checkpoint.
+A folder has everything that a run needs to go on: `state.pt` (weights, optimizer, weight average,
+counters), `log.csv` (a row for each evaluation) and `model.safetensors`, the averaged weights.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,22 +19,24 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ocrkit.errors import CheckpointError
 from ocrkit.processor import machine
 from ocrkit.runtime.pytorch import fast_bfloat16
 from ocrkit.training.losses import optimizer_step
+from ocrkit.training.state import Counters, TrainingState, load_state
 
-HELD_OUT = 1_000_003  # added to a seed: what a run is judged by, and never learns from
+# Added to the seed of a run: the seed of its validation set, which is never used for training.
+HELD_OUT = 1_000_003
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How a run of pretraining goes, whatever is learned.
+    """The settings of a pretraining run, of a recogniser or a detector.
 
-    minutes: the budget, over all runs of the folder together; the learning rate falls to nothing
-        at its end. decay: of the weight average (EMA). workers: processes that make the data; 0
-        makes it between steps. precision: "auto" takes bfloat16 where the processor computes it
-        natively. evaluate_every: minutes. held_out: how many crops or pages it is judged by.
+    minutes: the time budget, over all runs in the folder together. lr: the highest learning rate;
+    it warms up over `warmup` steps and falls to almost 0 at the end of the budget. decay: of the
+    weight average (EMA). workers: processes that make the training data; 0 makes it between the
+    steps. evaluate_every: minutes between two evaluations. held_out: lines or pages in the
+    validation set. bfloat16 is used if the processor computes in it.
     """
 
     minutes: float = 60.0
@@ -48,36 +50,42 @@ class Budget:
 
 
 class Task(Protocol):
-    """What a run trains: a model, its batches, its loss and its scores.
+    """What a run trains: a model, with its batches, its loss and its scores.
 
-    data: what it learns from. facts: of the model, that a run cannot change.
+    data: a description of the training data. model_settings: of the model, which a resumed run
+    cannot change.
     """
 
     model: Any
     config: Any
     data: str
-    facts: dict[str, Any]
+    model_settings: dict[str, Any]
 
     def batches(self, start: int) -> Iterator[Any]:
-        """Training batches without end, from example number `start` on."""
+        """Endless training batches, from example number `start` on."""
 
     def loss(self, output: Tensor, batch: Any) -> Tensor:
         """The loss of the model's output for a batch."""
 
     def scores(self, average: Any, device: torch.device) -> dict[str, float]:
-        """Scores of the averaged weights on held-out examples."""
+        """Scores of the averaged weights on the validation set."""
 
 
 def run_within_budget(
     folder: Path, task: Task, start_from: str | Path | None, progress: bool
 ) -> Path:
+    """Train until the budget is spent; returns the path of the averaged weights.
+
+    Resumes the run in the folder, if there is one. Raises CheckpointError if its state cannot be
+    used, and OutputError or OSError if the folder cannot be written to.
+    """
     config = task.config
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run = _Run(task, device, start_from)
+    run = Run(task, device, start_from)
     if (folder / "state.pt").is_file():
         run.restore(folder / "state.pt")
-    # Workers draw ahead of `crops`; what a stopped run had not yet learned from is drawn again.
+    # Workers make batches ahead; those that a stopped run had not learned from are made again.
     batches = task.batches(run.crops)
 
     budget = config.minutes * 60
@@ -104,18 +112,16 @@ def run_within_budget(
     return folder / "model.safetensors"
 
 
-class _Run:
+class Run:
     """Weights, their average, the optimizer and the counters of one training run."""
 
     def __init__(
-        self,
-        task: Task,
-        device: torch.device,
-        start_from: str | Path | None,
+        self, task: Task, device: torch.device, start_from: str | Path | None = None
     ) -> None:
-        self.task, self.device, self.start_from = task, device, start_from and str(start_from)
+        self.task, self.device = task, device
+        self.start_from = str(start_from) if start_from else None
         self.config: Budget = task.config
-        self.half = fast_bfloat16(device)
+        self.bfloat16 = fast_bfloat16(device)
         model: Any = task.model
         self.model = model.to(device, memory_format=torch.channels_last).train()
         self.average = deepcopy(self.model).eval().requires_grad_(False)
@@ -123,22 +129,23 @@ class _Run:
         self.steps, self.crops, self.seconds = 0, 0, 0.0
 
     def step(self, batch: Any, share: float) -> float:
-        """One step of the optimizer, `share` (0..1) into the budget; returns the batch's loss."""
+        """One step of the optimizer, `share` (0 to 1) into the budget; returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.steps, share)
         images = batch.images.to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             output = self.model(images)
         loss = self.task.loss(output, batch)
         optimizer_step(loss, self.model, self.optimizer)
         self.steps += 1
         self.crops += len(images)
-        self._average()
+        self.update_average()
         return loss.item()
 
     @torch.no_grad()
-    def _average(self) -> None:
-        # A young average must forget the random weights quickly: (1 + n) / (10 + n).
+    def update_average(self) -> None:
+        """Move the weight average (EMA) towards the weights."""
+        # The decay is small at first, so that the average quickly forgets the random weights.
         decay = min(self.config.decay, (1 + self.steps) / (10 + self.steps))
         mine, new = self.average.state_dict(), self.model.state_dict()
         floats = [name for name, value in mine.items() if value.is_floating_point()]
@@ -146,7 +153,7 @@ class _Run:
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
-        """Counters, and scores of the averaged weights on held-out crops."""
+        """The counters, and the scores of the averaged weights on the validation set."""
         scores = self.task.scores(self.average, self.device)
         return {
             "minutes": round(self.seconds / 60, 2),
@@ -156,7 +163,8 @@ class _Run:
             **{name: round(score, 4) for name, score in scores.items()},
         }
 
-    def save(self, folder: Path, row: dict[str, float]) -> None:
+    def save(self, folder: Path, row: Mapping[str, float]) -> None:
+        """Add the row to the log, and write the averaged weights and the state."""
         with (folder / "log.csv").open("a", newline="") as file:
             writer = csv.DictWriter(file, list(row))
             if not file.tell():
@@ -170,34 +178,30 @@ class _Run:
             "held_out": row,
         }
         self.average.save(folder / "model.safetensors")
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "counters": {"steps": self.steps, "crops": self.crops, "seconds": self.seconds},
-            "config": self.task.facts,
-            "start_from": self.start_from,
-        }
-        torch.save(state, folder / "state.part")
-        (folder / "state.part").replace(folder / "state.pt")
+        TrainingState(
+            self.model.state_dict(),
+            self.average.state_dict(),
+            self.optimizer.state_dict(),
+            Counters(self.steps, self.crops, self.seconds),
+            self.task.model_settings,
+            self.start_from,
+        ).save(folder / "state.pt")
 
     def restore(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:  # of another size, or another alphabet
-            raise CheckpointError(
-                f"{path} is of a model {state['config']}, but the settings ask for "
-                f"{self.task.facts}; take other settings, the same weights to start from, or "
-                "another folder"
-            ) from error
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.crops, self.seconds = state["counters"].values()
-        self.start_from = state.get("start_from", self.start_from)
+        """Take over a saved state; raises CheckpointError if it is damaged or of another model."""
+        state = load_state(path, self.model, self.optimizer, self.task.model_settings)
+        self.model.load_state_dict(state.model)
+        self.average.load_state_dict(state.average)
+        self.optimizer.load_state_dict(dict(state.optimizer))
+        counters = state.counters
+        self.steps, self.crops, self.seconds = counters.steps, counters.crops, counters.seconds
+        self.start_from = state.start_from
 
 
 def learning_rate(config: Budget, steps: int, share: float) -> float:
-    """Linear warm-up over `config.warmup` steps, then half a cosine over the budget."""
-    warm = min(1.0, (steps + 1) / config.warmup)
-    return config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    """The learning-rate schedule: linear warm-up over `config.warmup` steps, half a cosine.
+
+    share: of the budget that is spent, 0 to 1; at 1 the rate is 1 % of the highest.
+    """
+    warm_up = min(1.0, (steps + 1) / config.warmup)
+    return config.lr * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))

@@ -1,4 +1,4 @@
-"""Endless streams of synthetic training batches, made by worker processes."""
+"""Endless streams of synthetic training batches, made in worker processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Stream(IterableDataset[Batch]):
-    """Batches without end, from crop `start` on."""
+    """Endless batches of synthetic lines, from crop number `start` on.
+
+    make: gives crop number i. columns: pixel columns in a batch.
+    """
 
     make: Callable[[int], Crop]
     alphabet: Alphabet
@@ -36,19 +39,19 @@ class Stream(IterableDataset[Batch]):
 
 
 def numbers_from(start: int) -> Iterator[int]:
-    """Numbers without end; of n workers each takes every n-th."""
+    """start, start + 1, ... without end; in one of n worker processes every n-th of them."""
     worker = get_worker_info()
     if worker is None:
         return count(start)
-    cv2.setNumThreads(1)  # the other cores belong to training
+    cv2.setNumThreads(1)  # the other cores are for training
     return count(start + worker.id, worker.num_workers)
 
 
 def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
-    """Batches made by `workers` processes ahead of time; 0 makes them here."""
+    """The batches of a stream, made ahead of time by `workers` processes; 0 makes them here."""
     if workers == 0:
         return iter(stream)
-    # Spawned, not forked: forking a process that has used OpenMP can leave its threads hung.
+    # Spawned, not forked: after a fork, threads of OpenMP can hang.
     loader = DataLoader(
         stream,
         batch_size=None,
@@ -56,11 +59,11 @@ def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
         multiprocessing_context="spawn",
         prefetch_factor=8,
     )
-    # torch leaves a handler for the end of any child behind, and in a process that has compiled an
-    # OpenVINO model a child's end then is a segmentation fault (OpenVINO 2026.4). Dead workers are
-    # noticed without it.
+    # DataLoader installs a signal handler for the end of any child process. After OpenVINO 2026.4
+    # has compiled a model, this handler ends in a segmentation fault, so the old one is restored.
+    # DataLoader notices dead workers without it.
     handler = signal.getsignal(signal.SIGCHLD)
     batches = iter(loader)
-    if current_thread() is main_thread():  # no other may set one, and nor does torch there
+    if current_thread() is main_thread():  # only there can a handler be set, by torch too
         signal.signal(signal.SIGCHLD, handler)
     return batches

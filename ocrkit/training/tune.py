@@ -1,11 +1,12 @@
-"""Which settings train best: every combination tried on equal terms, in a study that resumes."""
+"""Hyperparameter search: every combination of settings is tried, in a study that can be resumed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from math import inf, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,16 @@ from ocrkit.progress import progress
 from ocrkit.recognition.network import CRNN
 from ocrkit.runtime.packages import needs
 from ocrkit.runtime.weights import weights_path
-from ocrkit.training.fit import TrainConfig, fit
+from ocrkit.training.config import TrainConfig
+from ocrkit.training.fit import fit
 from ocrkit.training.manifest import Sample
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
+
+# What is stored of a trial beside its settings and its CER.
+_TRIAL_FIELDS = ("accuracy", "minutes", "predictions")
 
 
 def grid(
@@ -29,19 +35,18 @@ def grid(
     folder: str | Path,
     config: TrainConfig | None = None,
 ) -> tuple[pd.DataFrame, Path]:
-    """Try every combination of `space`; the trials, best first, and the best one's checkpoint.
+    """Try every combination of `space`; returns the trials, best first, and the best checkpoint.
 
-    A trial has its settings, cer, accuracy and minutes, and its readings of `validation`.
+    A trial has its settings, cer, accuracy, minutes, and its predictions for `validation`.
 
     space: values for fields of TrainConfig, such as {"lr": [5e-4, 1e-3], "epochs": [5, 10]}; the
-    other fields are `config`'s. Every trial starts from the weights at `model_path` with a new
-    optimizer, and its score is the lowest CER on `validation`.
+    other fields are those of `config`. Every trial starts from the weights at `model_path` with a
+    new optimizer; its score is the lowest CER on `validation`.
 
-    The trials are kept in `folder`/tuning.db (SQLite), and those done before with the same weights,
-    data and settings are not repeated. Raises ValueError for a field that there is not,
-    MissingPartError without Optuna, and what `fit` raises.
+    The trials are kept in `folder`/tuning.db (SQLite): those with the same weights, data and
+    settings are not repeated. Raises ValueError for a field that TrainConfig does not have or an
+    empty space, MissingPartError without Optuna, and the errors of `fit`.
     """
-    config = config or TrainConfig()
     if unknown := sorted(space.keys() - {field.name for field in fields(TrainConfig)}):
         raise ValueError(f"TrainConfig has no {', '.join(unknown)}")
     if not space or not all(space.values()):
@@ -51,58 +56,74 @@ def grid(
         import pandas as pd
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    name = _name(weights_path(model_path), train, validation, space, config)
-    best = folder / f"{name}.safetensors"
-
-    def objective(trial: optuna.Trial) -> float:
-        chosen = {key: trial.suggest_categorical(key, values) for key, values in space.items()}
-        model = CRNN.load(model_path)
-        history = fit(model, train, validation, replace(config, **chosen), progress=False)
-        trial.set_user_attr("accuracy", history.best["accuracy"])
-        trial.set_user_attr("minutes", history.rows[-1]["minutes"])
-        trial.set_user_attr("readings", history.readings)
-        if history.best["cer"] < min((done.value for done in _done(study)), default=inf):
-            model.save(best)
-        return history.best["cer"]
-
-    loud = optuna.logging.get_verbosity()
+    search = _Search(weights_path(model_path), train, validation, space, config or TrainConfig())
+    best = folder / f"{search.name}.safetensors"
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(
-            storage=f"sqlite:///{folder / 'tuning.db'}",
-            sampler=optuna.samplers.GridSampler(space, seed=config.seed),
-            study_name=name,
-            load_if_exists=True,
-        )
-        _requeue_stopped(study)
+        study = _open_study(search, folder / "tuning.db")
         left = range(prod(map(len, space.values())) - len(_done(study)))
         for _ in progress(left, "trials", unit="trials"):
-            study.optimize(objective, n_trials=1)
+            study.optimize(lambda trial: search.run(trial, best), n_trials=1)
     finally:
-        optuna.logging.set_verbosity(loud)
+        optuna.logging.set_verbosity(verbosity)
     rows = [trial.params | {"cer": trial.value} | trial.user_attrs for trial in _done(study)]
     return pd.DataFrame(rows).sort_values("cer", ignore_index=True), best
 
 
-def _name(
-    weights: Path,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
-    space: Mapping[str, Sequence[Any]],
-    config: TrainConfig,
-) -> str:
-    """A study's name, the same for the same question only: trials of another do not answer it."""
-    samples = [[(str(s.path), s.text) for s in part] for part in (train, validation)]
-    asked = json.dumps([samples, {k: list(v) for k, v in sorted(space.items())}, asdict(config)])
-    return "grid-" + hashlib.sha256(weights.read_bytes() + asked.encode()).hexdigest()[:12]
+@dataclass(frozen=True)
+class _Search:
+    """What a study is about: the weights to start from, the data, and the settings to try."""
+
+    weights: Path
+    train: Sequence[Sample]
+    validation: Sequence[Sample]
+    space: Mapping[str, Sequence[Any]]
+    config: TrainConfig
+
+    @cached_property
+    def name(self) -> str:
+        """The name of the study; another name for other weights, data or settings."""
+        parts = (self.train, self.validation)
+        samples = [[(str(s.path), s.text) for s in part] for part in parts]
+        space = {key: list(values) for key, values in sorted(self.space.items())}
+        asked = json.dumps([_TRIAL_FIELDS, samples, space, asdict(self.config)])
+        digest = hashlib.sha256(self.weights.read_bytes() + asked.encode())
+        return f"grid-{digest.hexdigest()[:12]}"
+
+    def run(self, trial: optuna.Trial, best: Path) -> float:
+        """Train with the settings of a trial; returns its CER. The best model so far is saved."""
+        chosen = {key: trial.suggest_categorical(key, vs) for key, vs in self.space.items()}
+        model, config = CRNN.load(self.weights), replace(self.config, **chosen)
+        history = fit(model, self.train, self.validation, config, progress=False)
+        values = history.best.accuracy, history.epochs[-1].minutes, history.predictions
+        for name, value in zip(_TRIAL_FIELDS, values, strict=True):
+            trial.set_user_attr(name, value)
+        if history.best.cer < min((done.value for done in _done(trial.study)), default=inf):
+            model.save(best)
+        return history.best.cer
 
 
-def _done(study: Any) -> list[Any]:
+def _open_study(search: _Search, database: Path) -> optuna.Study:
+    """The study of a search, a new one or one that was stopped."""
+    import optuna
+
+    study = optuna.create_study(
+        storage=f"sqlite:///{database}",
+        sampler=optuna.samplers.GridSampler(search.space, seed=search.config.seed),
+        study_name=search.name,
+        load_if_exists=True,
+    )
+    _requeue_stopped(study)
+    return study
+
+
+def _done(study: optuna.Study) -> list[Any]:
     return [trial for trial in study.get_trials() if trial.state.name == "COMPLETE"]
 
 
-def _requeue_stopped(study: Any) -> None:
-    """Queue again the trials that were stopped: Optuna's grid sampler takes them for finished."""
+def _requeue_stopped(study: optuna.Study) -> None:
+    """Queue stopped trials again: the grid sampler of Optuna takes them for finished ones."""
     import optuna
 
     waiting, trials = optuna.trial.TrialState.WAITING, study.get_trials()

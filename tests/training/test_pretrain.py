@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,13 +15,10 @@ from ocrkit.metrics import cer
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.ctc import greedy_batch
 from ocrkit.recognition.network import CRNN, ModelConfig
-from ocrkit.runtime.pytorch import fast_bfloat16
+from ocrkit.synth.lines import LineGenerator
 from ocrkit.training import pretrain as module
 from ocrkit.training import run
-from ocrkit.training.batches import Batch
-from ocrkit.training.losses import ctc_loss
-from ocrkit.training.pretrain import PretrainConfig, pretrain
-from ocrkit.training.run import learning_rate
+from ocrkit.training.pretrain import Curriculum, PretrainConfig, pretrain
 
 TINY = PretrainConfig(
     model=ModelConfig(0.125, 16, "all"),
@@ -36,13 +33,13 @@ TINY = PretrainConfig(
 
 
 @pytest.fixture
-def each_look_at_the_clock_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock_of_one_second_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "fast_bfloat16", lambda device: False)  # alike on any machine
     ticks = count(100.0)
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
 
-quick = pytest.mark.usefixtures("only_few_fonts", "each_look_at_the_clock_takes_a_second")
+quick = pytest.mark.usefixtures("only_few_fonts", "clock_of_one_second_a_call")
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:
@@ -54,113 +51,12 @@ def state_of(folder: Path) -> dict:
     return torch.load(folder / "state.pt", weights_only=True)
 
 
-def run_of(config: PretrainConfig) -> run._Run:
-    task = module.RecognizerTask(CRNN(config.model, Alphabet("ab")), replace(config, held_out=0))
-    return run._Run(task, torch.device("cpu"), None)
-
-
-def batch_of(labels: list[list[int]]) -> Batch:
-    flat = torch.tensor([c for label in labels for c in label])
-    lengths = torch.tensor([len(label) for label in labels])
-    return Batch(torch.zeros(len(labels), 1, 32, 8), flat, lengths, ("?",) * len(labels))
-
-
-# --- it learns
-
-
-def test_eight_lines_are_memorised_to_the_last_character(memorised):
+def test_eight_lines_can_be_memorised(memorised):
     assert len(memorised.crops) == 8
     with torch.inference_mode():
         logits = memorised.model(memorised.batch.images).numpy()
     readings = [decoded.text for decoded in greedy_batch(logits, memorised.model.alphabet)]
     assert cer(memorised.batch.texts, readings) == 0
-
-
-def test_loss_is_that_of_all_paths_a_character():
-    # Three classes, all as likely, two steps. "a": aa a- -a, 3 of 9 paths, so ln 3 for its one
-    # character. "ab": 1 of 9, so ln 9 for two. Both are ln 3 a character.
-    logits = torch.zeros(2, 2, 3)
-    assert ctc_loss(logits, batch_of([[1], [1, 2]])).item() == pytest.approx(math.log(3))
-    # With probabilities 1/2, 1/4, 1/4 (blank, a, b): "b" is bb b- -b, 5 of 16.
-    logits = torch.tensor([2.0, 1.0, 1.0]).log().expand(2, 1, 3)
-    assert ctc_loss(logits, batch_of([[2]])).item() == pytest.approx(math.log(16 / 5))
-
-
-def test_a_label_that_cannot_be_reached_does_not_spoil_the_loss():
-    loss = ctc_loss(torch.zeros(2, 2, 3), batch_of([[1, 1], [1]]))  # "aa" takes three steps
-    assert loss.item() == pytest.approx(math.log(3) / 2)
-
-
-def test_loss_is_computed_in_float32_whatever_the_network_computed_in():
-    loss = ctc_loss(torch.zeros(2, 1, 3, dtype=torch.bfloat16), batch_of([[1]]))
-    assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(math.log(3))
-
-
-@pytest.mark.parametrize(
-    ("steps", "share", "expected"),
-    [
-        (0, 0.0, 0.1),  # the first of ten steps of warm-up
-        (4, 0.0, 0.5),
-        (9, 0.0, 1.0),
-        (500, 0.0, 1.0),
-        (500, 0.5, 0.505),  # half-way between 1 and 0.01
-        (500, 1 / 3, 0.7525),  # cos 60 degrees is 1/2
-        (500, 1.0, 0.01),
-        (500, 1.7, 0.01),
-        (4, 1.0, 0.005),
-    ],
-)
-def test_learning_rate_warms_up_and_falls_by_half_a_cosine(steps, share, expected):
-    config = PretrainConfig(lr=2.0, warmup=10)
-    assert learning_rate(config, steps, share) == pytest.approx(2 * expected)
-
-
-def test_average_forgets_quickly_at_first_and_slowly_later():
-    run = run_of(replace(TINY, decay=0.9))
-
-    def averaged(steps: int) -> float:
-        with torch.no_grad():
-            run.average.conv1.bias.fill_(0.0)
-            run.model.conv1.bias.fill_(1.0)
-        run.steps = steps
-        run._average()
-        return run.average.conv1.bias[0].item()
-
-    assert averaged(1) == pytest.approx(1 - 2 / 11)
-    assert averaged(8) == pytest.approx(1 - 9 / 18)
-    assert averaged(10_000) == pytest.approx(0.1)
-
-
-def test_average_covers_the_statistics_of_batch_norm_and_takes_no_gradient():
-    run = run_of(TINY)
-    run.model.bn1.running_mean.fill_(5.0)
-    run.steps = 1
-    run._average()
-    assert run.average.bn1.running_mean[0].item() == pytest.approx(5 * (1 - 2 / 11))
-    assert not any(p.requires_grad for p in run.average.parameters())
-    assert not run.average.training
-
-
-@pytest.mark.parametrize("half", [False, True])
-def test_a_step_lowers_the_loss_of_its_own_batch(half):
-    torch.manual_seed(0)
-    run = run_of(replace(TINY, warmup=1, lr=0.01))
-    images = torch.rand(4, 1, 32, 32)
-    batch = Batch(images, torch.tensor([1, 2] * 4), torch.tensor([2] * 4), ("ab",) * 4)
-    run.half = half
-    losses = [run.step(batch, 0.0) for _ in range(8)]
-    assert losses[-1] < losses[0]
-    assert (run.steps, run.crops) == (8, 32)
-
-
-def test_bfloat16_is_taken_where_the_processor_computes_it():
-    flags = Path("/proc/cpuinfo").read_text()
-    expected = "avx512_bf16" in flags or "amx_tile" in flags
-    assert fast_bfloat16(torch.device("cpu")) is expected
-
-
-# --- a run, and the next
 
 
 @quick
@@ -188,7 +84,7 @@ def test_a_run_leaves_a_checkpoint_a_log_and_its_state(tmp_path):
 
 
 @quick
-def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_a_stopped_run_is_resumed(tmp_path, monkeypatch):
     pretrain(tmp_path, TINY, progress=False)
     before, rows = state_of(tmp_path)["counters"], log_of(tmp_path)
 
@@ -213,7 +109,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 @quick
-def test_a_budget_that_is_spent_trains_no_more(tmp_path):
+def test_a_spent_budget_trains_no_more(tmp_path):
     path = pretrain(tmp_path, TINY, progress=False)
     before = path.read_bytes(), (tmp_path / "log.csv").read_text()
     assert pretrain(tmp_path, TINY, progress=False) == path
@@ -233,7 +129,7 @@ def test_state_of_another_model_is_refused_and_kept(tmp_path):
 
 
 @quick
-def test_a_new_run_begins_with_the_weights_it_is_given(tmp_path):
+def test_a_new_run_starts_from_the_given_weights(tmp_path):
     torch.manual_seed(9)
     model = CRNN(ModelConfig(0.125, 24, "all"), Alphabet(), provenance={"who": "the first"})
     start = model.save(tmp_path / "start.safetensors")
@@ -247,7 +143,7 @@ def test_a_new_run_begins_with_the_weights_it_is_given(tmp_path):
 
 
 @quick
-def test_a_new_run_widens_the_weights_it_is_given_to_the_size_that_is_asked_for(tmp_path):
+def test_the_weights_to_start_from_are_widened_to_the_given_size(tmp_path):
     torch.manual_seed(9)
     small = CRNN(ModelConfig(0.125, 8, "all"), Alphabet()).eval()
     start = small.save(tmp_path / "start.safetensors", half=False)
@@ -263,7 +159,7 @@ def test_a_new_run_widens_the_weights_it_is_given_to_the_size_that_is_asked_for(
 
 
 @quick
-def test_held_out_lines_are_the_same_each_time_and_none_of_training_s():
+def test_the_validation_set_is_always_the_same_and_not_used_for_training():
     model = CRNN(TINY.model)
     first, again = (module.RecognizerTask(model, TINY).held_out for _ in range(2))
     assert sum(len(batch.texts) for batch in first) > TINY.held_out // 2
@@ -273,3 +169,59 @@ def test_held_out_lines_are_the_same_each_time_and_none_of_training_s():
     make = module.Curriculum(TINY.seed, 0, TINY.max_chars)
     trained = {make(i).text for i in range(TINY.held_out) if len(make(i).text) > 4}
     assert not trained & {text for batch in first for text in batch.texts}
+
+
+@pytest.mark.usefixtures("only_few_fonts")
+def test_a_crop_of_the_curriculum_depends_on_seed_and_index_alone():
+    first = {i: Curriculum(3, ramp=100)(i) for i in (0, 7, 50, 400)}
+    for i in (400, 7, 0, 50):
+        again = Curriculum(3, ramp=100)(i)
+        assert again.text == first[i].text
+        np.testing.assert_array_equal(again.image, first[i].image)
+    assert any(
+        Curriculum(4, ramp=100)(i).image.shape != first[i].image.shape for i in (0, 7, 50, 400)
+    )
+
+
+@pytest.mark.usefixtures("only_few_fonts")
+def test_lines_get_longer_up_to_the_limit():
+    make = Curriculum(0, ramp=10_000, max_chars=40)
+    early = [len(make(i).text) for i in range(40)]
+    late = [len(make(i).text) for i in range(20_000, 20_040)]
+    assert max(early) <= 6
+    assert 20 < max(late) <= 40
+
+
+def test_damage_grows_over_the_ramp(monkeypatch):
+    severities = []
+
+    def spy(seed: int, max_chars: int, severity: float):
+        severities.append((max_chars, round(severity, 3)))
+        return lambda index: None
+
+    monkeypatch.setattr(module, "LineGenerator", spy)
+    make = Curriculum(0, ramp=1000, max_chars=56)
+    for index in (0, 500, 1000, 5000):
+        make(index)
+    Curriculum(0, ramp=0, max_chars=56)(0)
+    assert severities == [(6, 0.3), (31, 0.65), (56, 1.0), (56, 1.0), (56, 1.0)]
+
+
+@pytest.mark.usefixtures("only_few_fonts")
+def test_after_the_ramp_the_curriculum_is_the_plain_generator():
+    a, b = Curriculum(5, ramp=10, max_chars=30)(77), LineGenerator(5, 30, 1.0)(77)
+    assert a.text == b.text
+    np.testing.assert_array_equal(a.image, b.image)
+
+
+@pytest.mark.parametrize("content", [b"", b"no state", None])
+def test_a_damaged_state_is_refused_and_kept(tmp_path, content):
+    state = tmp_path / "state.pt"
+    if content is None:  # the first half of a real one
+        torch.save({"model": CRNN(TINY.model).state_dict()}, state)
+        content = state.read_bytes()[: state.stat().st_size // 2]
+    state.write_bytes(content)
+    with pytest.raises(CheckpointError, match="state.pt is not a training state .* to start anew$"):
+        pretrain(tmp_path, TINY, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+    assert state.read_bytes() == content

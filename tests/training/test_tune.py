@@ -8,7 +8,8 @@ import torch
 
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.training import tune as module
-from ocrkit.training.fit import History, TrainConfig
+from ocrkit.training.config import TrainConfig
+from ocrkit.training.history import EpochScores, History
 from ocrkit.training.manifest import Sample
 from ocrkit.training.tune import grid
 
@@ -26,7 +27,7 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A `fit` that only notes what it was given; the CER follows from the settings."""
+    """A `fit` that only notes its arguments; the CER follows from the settings."""
     noted = SimpleNamespace(configs=[], starts=[], models=[], break_at=None)
 
     def fit(model, train, validation, config, progress):
@@ -36,11 +37,11 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         noted.configs.append(config)
         noted.starts.append(model.conv1.weight.detach().clone())
         noted.models.append(id(model))
-        with torch.no_grad():  # what one trial does to its weights the next must not see
+        with torch.no_grad():  # a later trial must not see this change
             model.conv1.weight.fill_(config.lr)
         cer = abs(config.lr - 1e-3) + config.batch_size / 100
-        rows = ({"cer": cer, "accuracy": 1 - cer, "minutes": 0.5},)
-        return History(rows, readings=(f"{config.lr:g} {config.batch_size}",))
+        scores = EpochScores(1, 0.5, 1.0, cer, 1 - cer, 70.0)
+        return History((scores,), predictions=(f"{config.lr:g} {config.batch_size}",))
 
     monkeypatch.setattr(module, "fit", fit)
     return noted
@@ -56,7 +57,7 @@ def test_every_combination_is_tried_once_and_the_best_is_saved(base, fits, tmp_p
     assert list(table["cer"]) == sorted(table["cer"])
     assert (table["lr"][0], table["batch_size"][0]) == (1e-3, 4)
     assert table["accuracy"][0] == 1 - table["cer"][0]
-    assert list(table["readings"][0]) == ["0.001 4"]
+    assert list(table["predictions"][0]) == ["0.001 4"]
     assert best.parent == tmp_path / "tuning"
     kept = CRNN.load(best).conv1.weight
     assert torch.allclose(kept, torch.full_like(kept, 1e-3), rtol=1e-3)
@@ -76,7 +77,7 @@ def test_a_finished_study_repeats_nothing(base, fits, tmp_path):
 
 
 @pytest.mark.parametrize("break_at", [0, 3, 5])
-def test_a_stopped_study_goes_on_where_it_was(base, fits, tmp_path, break_at):
+def test_a_stopped_study_is_resumed(base, fits, tmp_path, break_at):
     fits.break_at = break_at
     with pytest.raises(KeyboardInterrupt):
         grid(base, TRAIN, HELD_OUT, SPACE, tmp_path)
@@ -85,7 +86,7 @@ def test_a_stopped_study_goes_on_where_it_was(base, fits, tmp_path, break_at):
     assert len(fits.configs) == len(table) == len({(c.lr, c.batch_size) for c in fits.configs}) == 6
 
 
-def test_a_study_that_was_killed_goes_on_too(base, fits, tmp_path):
+def test_a_killed_study_is_resumed(base, fits, tmp_path):
     import optuna
 
     fits.break_at = 2
@@ -93,12 +94,12 @@ def test_a_study_that_was_killed_goes_on_too(base, fits, tmp_path):
         grid(base, TRAIN, HELD_OUT, SPACE, tmp_path)
     storage, sampler = f"sqlite:///{tmp_path / 'tuning.db'}", optuna.samplers.GridSampler(SPACE)
     study = optuna.load_study(study_name=None, storage=storage, sampler=sampler)
-    study.ask()  # begun, and never told how it ended
+    study.ask()  # started, and never finished
     table, _ = grid(base, TRAIN, HELD_OUT, SPACE, tmp_path)
     assert len(fits.configs) == len(table) == 6
 
 
-def test_another_question_is_another_study(base, fits, tmp_path):
+def test_other_weights_data_or_settings_are_another_study(base, fits, tmp_path):
     results = [
         grid(base, TRAIN, HELD_OUT, {"lr": [1e-3]}, tmp_path),
         grid(base, TRAIN, HELD_OUT, {"lr": [1e-2]}, tmp_path),
@@ -110,7 +111,7 @@ def test_another_question_is_another_study(base, fits, tmp_path):
     assert all(best.is_file() and len(table) == 1 for table, best in results)
 
 
-def test_a_misspelt_setting_and_an_empty_grid_are_refused(base, tmp_path):
+def test_an_unknown_setting_and_an_empty_grid_are_refused(base, tmp_path):
     with pytest.raises(ValueError, match="TrainConfig has no learning_rate"):
         grid(base, TRAIN, HELD_OUT, {"learning_rate": [1]}, tmp_path)
     for space in ({}, {"lr": []}):

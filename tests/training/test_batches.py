@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +11,8 @@ from hypothesis import strategies as st
 
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.synth.lines import Crop, LineGenerator
-from ocrkit.training import pretrain, streams
+from ocrkit.synth.lines import Crop
 from ocrkit.training.batches import Batch, bucketed, collate, padding, steps_needed
-from ocrkit.training.pretrain import Curriculum
-from ocrkit.training.streams import Stream, stream_batches
 
 DIGITS = Alphabet("0123456789")
 
@@ -29,7 +23,7 @@ def blank(width: int, text: str) -> Crop:
 
 @dataclass(frozen=True)
 class Numbered:
-    """Crops of four widths that bear their own number; a process can be told of it."""
+    """Crops of four widths whose text is their number; can be sent to a process."""
 
     def __call__(self, index: int) -> Crop:
         return blank(32 * (2 + index % 4), str(index))
@@ -44,34 +38,21 @@ def same(a: Batch, b: Batch) -> bool:
     return a.texts == b.texts and all(torch.equal(x, y) for x, y in tensors)
 
 
-def some(stream: Stream, crops: int) -> list[Batch]:
-    taken, batches = 0, []
-    for batch in stream:
-        batches.append(batch)
-        taken += len(batch.texts)
-        if taken >= crops:
-            return batches
-    raise AssertionError("the stream has an end")
-
-
-# --- batches
-
-
 @pytest.mark.parametrize(
     ("label", "steps"),
     [([], 0), ([1], 1), ([1, 2, 3], 3), ([1, 1], 3), ([1, 1, 1, 2, 2], 8), ([1, 2, 1, 2], 4)],
 )
-def test_ctc_needs_a_step_a_character_and_one_between_equal_neighbours(label, steps):
+def test_ctc_needs_a_step_per_character_and_one_between_equal_neighbours(label, steps):
     assert steps_needed(label) == steps
 
 
-def test_padding_is_what_a_batch_adds_to_its_narrower_strips():
+def test_padding_is_the_share_of_columns_added_to_narrower_lines():
     assert padding([10, 30, 20, 20], 2) == pytest.approx(20 / 100)
     assert padding([10, 30, 20], 2) == pytest.approx(20 / 80)
     assert padding([20, 20, 5], 2) == 0
 
 
-def test_a_batch_holds_images_and_labels_one_after_the_other():
+def test_a_batch_has_the_images_and_the_targets_in_order():
     strips = [np.full((1, 32, 64), value, np.float32) for value in (0.25, 0.75)]
     batch = collate(strips, ["01", "9"], DIGITS)
     assert batch.images.shape == (2, 1, 32, 64)
@@ -82,14 +63,14 @@ def test_a_batch_holds_images_and_labels_one_after_the_other():
     assert batch.texts == ("01", "9")
 
 
-def test_a_label_outside_the_alphabet_is_refused():
+def test_a_target_outside_the_alphabet_is_refused():
     with pytest.raises(ValueError, match="outside the alphabet: x"):
         collate([np.zeros((1, 32, 64), np.float32)], ["x"], DIGITS)
 
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(20, 300), st.text("0123456789", min_size=1, max_size=9))))
-def test_no_line_is_lost_or_doubled_but_those_too_narrow_for_their_label(rows):
+def test_every_line_is_used_once_unless_too_narrow_for_its_target(rows):
     def fits(width: int, text: str) -> bool:
         steps = -(-width // 32) * 32 // 4 + 1
         return steps_needed(DIGITS.encode(text)) <= steps
@@ -99,7 +80,7 @@ def test_no_line_is_lost_or_doubled_but_those_too_narrow_for_their_label(rows):
     assert texts == Counter(text for width, text in rows if fits(width, text))
 
 
-def test_a_label_with_just_enough_steps_is_kept_and_a_longer_one_left_out():
+def test_a_target_with_just_enough_steps_is_kept_and_a_longer_one_left_out():
     # 32 columns are 9 steps: "11111" takes 5 and 4 between them, one more character is too many.
     (batch,) = batches_of([blank(32, "11111"), blank(32, "111112"), blank(32, "123456789")])
     assert sorted(batch.texts) == ["11111", "123456789"]
@@ -139,7 +120,7 @@ def test_narrow_and_wide_batches_alternate():
     assert widths != sorted(widths)
 
 
-def test_a_pool_of_which_nothing_fits_does_not_end_the_stream():
+def test_a_pool_without_usable_lines_does_not_end_the_stream():
     crops = [blank(8, "1111111111")] * 4 + [blank(64, "1")]
     assert [batch.texts for batch in batches_of(crops, pool=4)] == [("1",)]
 
@@ -155,83 +136,3 @@ def test_crops_are_drawn_a_pool_at_a_time():
     batches = bucketed(crops(), DIGITS, Preprocessing(), 256, pool=8)
     next(batches)
     assert len(drawn) == 8
-
-
-# --- the stream
-
-
-def test_a_stream_begins_where_it_is_told_to():
-    batches = some(Stream(Numbered(), DIGITS, Preprocessing(), 2048, start=5000), 512)
-    numbers = sorted(int(text) for batch in batches for text in batch.texts)
-    assert numbers == list(range(5000, 5512))
-
-
-def test_workers_share_the_crops_of_one_stream(monkeypatch):
-    stream = Stream(Numbered(), DIGITS, Preprocessing(), 2048, start=100)
-    numbers = []
-    for worker in range(3):
-        info = SimpleNamespace(id=worker, num_workers=3)
-        monkeypatch.setattr(streams, "get_worker_info", lambda info=info: info)
-        monkeypatch.setattr(streams.cv2, "setNumThreads", lambda count: None)
-        numbers += [int(text) for batch in some(stream, 512) for text in batch.texts]
-    assert sorted(numbers) == list(range(100, 100 + 3 * 512))
-
-
-def test_a_process_apart_makes_the_same_batches():
-    stream = Stream(Numbered(), DIGITS, Preprocessing(), 4096)
-    here = islice(stream_batches(stream, workers=0), 4)
-    there = islice(stream_batches(stream, workers=1), 4)
-    assert all(same(a, b) for a, b in zip(here, there, strict=True))
-
-
-# --- the curriculum
-
-
-@pytest.mark.usefixtures("only_few_fonts")
-def test_a_crop_of_the_curriculum_depends_on_seed_and_index_alone():
-    first = {i: Curriculum(3, ramp=100)(i) for i in (0, 7, 50, 400)}
-    for i in (400, 7, 0, 50):
-        again = Curriculum(3, ramp=100)(i)
-        assert again.text == first[i].text
-        np.testing.assert_array_equal(again.image, first[i].image)
-    assert any(
-        Curriculum(4, ramp=100)(i).image.shape != first[i].image.shape for i in (0, 7, 50, 400)
-    )
-
-
-@pytest.mark.usefixtures("only_few_fonts")
-def test_lines_get_longer_from_words_on_up_to_the_limit():
-    make = Curriculum(0, ramp=10_000, max_chars=40)
-    early = [len(make(i).text) for i in range(40)]
-    late = [len(make(i).text) for i in range(20_000, 20_040)]
-    assert max(early) <= 6
-    assert 20 < max(late) <= 40
-
-
-def test_damage_grows_over_the_ramp(monkeypatch):
-    severities = []
-
-    def spy(seed: int, max_chars: int, severity: float):
-        severities.append((max_chars, round(severity, 3)))
-        return lambda index: None
-
-    monkeypatch.setattr(pretrain, "LineGenerator", spy)
-    make = Curriculum(0, ramp=1000, max_chars=56)
-    for index in (0, 500, 1000, 5000):
-        make(index)
-    Curriculum(0, ramp=0, max_chars=56)(0)
-    assert severities == [(6, 0.3), (31, 0.65), (56, 1.0), (56, 1.0), (56, 1.0)]
-
-
-@pytest.mark.usefixtures("only_few_fonts")
-def test_after_the_ramp_the_curriculum_is_the_plain_generator():
-    a, b = Curriculum(5, ramp=10, max_chars=30)(77), LineGenerator(5, 30, 1.0)(77)
-    assert a.text == b.text
-    np.testing.assert_array_equal(a.image, b.image)
-
-
-def test_workers_leave_no_signal_handler_behind():
-    before = signal.getsignal(signal.SIGCHLD)
-    batches = stream_batches(Stream(Numbered(), DIGITS, Preprocessing(), 4096), 1)
-    assert signal.getsignal(signal.SIGCHLD) is before
-    assert len(next(batches).texts) > 0
