@@ -74,7 +74,7 @@ def test_a_page_without_lines_and_a_tiny_one_can_be_shown() -> None:
 
 def test_the_font_draws_every_character_that_the_kit_reads() -> None:
     latin = map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x180)])
-    signs = "\u0364ʒꝛ℔₰±×÷′″"
+    signs = "\u0364ʒꝛ℔₰±×÷′″‰‹›⅓⅔⅛⅜⅝⅞≈≤≥√→Ẽẽ⁰⁴⁵⁶⁷⁸⁹"
     drawn = TTFont(FONT).getBestCmap()
     assert {c for c in {*latin, *signs, *DEFAULT_CHARACTERS} if ord(c) not in drawn} == set()
 
