@@ -57,7 +57,7 @@ class PageView(ipywidgets.HBox):
         height, width = array.shape
         self._array, self._page = array, page or Page(width, height, ())
         picture = overlay(array, self._page, longest=1100)
-        left_half = picture.crop((0, 0, picture.width // 2, picture.height))  # the text is right
+        left_half = picture.crop((0, 0, picture.width // 2, picture.height))  # without the text
         text = f"{name}, {len(self._page.lines)} lines marked"
         self.picture.value = _image_tag(left_half, text, "JPEG")
         old = self.page.children[1:]
@@ -122,7 +122,7 @@ class Reader(ipywidgets.VBox):
         self.upload = ipywidgets.FileUpload(
             description="Upload an image",
             accept=",".join(IMAGE_SUFFIXES),
-            tooltip="PNG, JPEG or TIFF of up to 10 MB",
+            tooltip="An image file of up to 10 MB",
             layout={"width": "auto"},
         )
         self.detector = _dropdown("Detector", DETECTORS)
@@ -150,7 +150,7 @@ class Reader(ipywidgets.VBox):
         self.number.layout.display = "none"
         self.button.disabled = self.source.value is None
         if self.button.disabled:
-            self._set_status("This folder has no PNG, JPEG or TIFF images. Please upload one.")
+            self._set_status("This folder has no images. Please upload one.")
             self.view.show(NO_PAGE)
         else:
             self._set_status("Press Read to find and read the lines.")
