@@ -1,4 +1,4 @@
-"""Where results go, and how they get there: a file is written whole or not at all."""
+"""Output files: where results go, and writing a file so that it is never half written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ocrkit.errors import OutputError
 
 
 def write(path: Path, data: bytes) -> Path:
-    """Write a file under another name and rename it; raises OutputError if that cannot be done."""
+    """Write a file atomically: under a temporary name first, then renamed.
+
+    Missing folders are created. Raises OutputError if the file cannot be written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,23 +29,34 @@ def write(path: Path, data: bytes) -> Path:
 
 
 def output_stems(sources: Sequence[Path], roots: Sequence[Path], folder: Path) -> list[Path]:
-    """Where each source's results go, but for the suffix: no two to the same place.
+    """For each source the output path without its suffix; no two are the same.
 
-    `roots` are the files and folders that were asked for. The folders below what they have in
-    common are kept: of a/x.png and b/x.png the results are a/x and b/x, of the folder scans those
-    are its own tree. Files that differ in their suffix alone keep it: x.png and x.tif.
+    `roots` are the files and folders the user named. Folders below their common parent are kept:
+    results of a/x.png and b/x.png are a/x and b/x; results of one folder `scans` have its tree.
+    Sources that differ only in their suffix keep it: x.png and x.tif.
     """
-    bases = [os.path.abspath(root if root.is_dir() else root.parent) for root in roots]
-    base = os.path.commonpath(bases)
-    full = [Path(os.path.relpath(os.path.abspath(source), base)) for source in sources]
+    full = _below_common_folder(sources, roots)
     count = Counter(path.with_suffix("") for path in full)
     stems = [p if count[p.with_suffix("")] > 1 else p.with_suffix("") for p in full]
-    if len(set(stems)) < len(set(full)):  # with x.png.tif beside x.png and x.tif
+    if len(set(stems)) < len(set(full)):  # for example x.png.tif beside x.png and x.tif
         stems = full
     return [folder / stem for stem in stems]
 
 
+def _below_common_folder(sources: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
+    absolute = [Path(os.path.abspath(source)) for source in sources]
+    folders = [os.path.abspath(root if root.is_dir() else root.parent) for root in roots]
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:  # on Windows: several drives have no common folder
+        return [
+            Path(path.drive.strip(":\\/").replace("\\", "-"), *path.parts[1:]) for path in absolute
+        ]
+    return [Path(os.path.relpath(path, common)) for path in absolute]
+
+
 def prepared_path(path: str | Path, suffix: str) -> Path:
+    """The path, with its folder created; raises ValueError if it has another suffix."""
     path = Path(path)
     if path.suffix != suffix:
         raise ValueError(f"{path} must end in {suffix}")

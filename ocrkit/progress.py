@@ -1,7 +1,7 @@
-"""How far a loop is: a bar where somebody watches, a few plain lines where nobody does.
+"""Progress of a loop: a bar for a person who is watching, a few plain lines for a log.
 
-In a terminal and in a notebook that a person runs it is tqdm's bar. Papermill, nbconvert and log
-files would keep every redrawing of a bar, so there it is one line for each quarter.
+In a terminal and in an open notebook this is a tqdm bar. Papermill, nbconvert and log files would
+store every redraw of a bar, so there it prints one line for each quarter of the loop instead.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 
 def progress(items: Collection[T], title: str, unit: str = "images") -> Iterator[T]:
-    """The items, with so many units a second and the time left shown on the way.
+    """Yield the items and show how many are done, units per second and the time left.
 
-    The bar is gone when the loop is; plain lines stay.
+    A bar disappears when the loop ends; plain lines stay.
     """
     if sys.stderr.isatty():
         return iter(tqdm(items, title, leave=False, unit=f" {unit}"))
-    # Jupyter's server sets it for the kernels of open notebooks; papermill and nbconvert do not.
+    # The Jupyter server sets this variable for open notebooks; papermill and nbconvert do not.
     if "JPY_SESSION_NAME" in os.environ:
         from tqdm.notebook import tqdm_notebook
 
         return iter(tqdm_notebook(items, title, leave=False, unit=f" {unit}"))
-    return _plain(items, title, unit)
+    return _plain_progress(items, title, unit)
 
 
-def _plain(items: Collection[T], title: str, unit: str) -> Iterator[T]:
-    start, told, total = time.monotonic(), 0, len(items)
+def _plain_progress(items: Collection[T], title: str, unit: str) -> Iterator[T]:
+    start, quarters_shown, total = time.monotonic(), 0, len(items)
     for done, item in enumerate(items, 1):
         yield item
         seconds = time.monotonic() - start
-        # Short loops are told of once, when they are over.
-        if done == total or (seconds > 10 and done * 4 // total > told):
-            told = done * 4 // total
+        # A loop of less than 10 seconds prints one line, at its end.
+        if done == total or (seconds > 10 and done * 4 // total > quarters_shown):
+            quarters_shown = done * 4 // total
             each = max(seconds, 1e-9) / done
             rate = f"{1 / each:.0f} a second" if each < 0.5 else f"{each:.1f} s each"
             end = f"{each * (total - done):.0f} s left" if done < total else f"{seconds:.1f} s"

@@ -9,14 +9,14 @@ from ocrkit.progress import progress
 
 
 @pytest.fixture(autouse=True)
-def nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that a look at the clock takes; 0 at first."""
+    """How many seconds pass with each look at the clock; 0 at first."""
     step, now = [0.0], [100.0]
 
     def look() -> float:
@@ -32,7 +32,9 @@ def test_all_items_come_in_their_order() -> None:
     assert list(progress([], "nothing")) == []
 
 
-def test_a_short_loop_is_one_line(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+def test_a_short_loop_prints_one_line(
+    capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
     clock[0] = 0.25
     list(progress(range(8), "read"))
     captured = capsys.readouterr()
@@ -40,7 +42,7 @@ def test_a_short_loop_is_one_line(capsys: pytest.CaptureFixture[str], clock: lis
     assert captured.err == ""
 
 
-def test_a_long_loop_is_a_line_each_quarter_with_the_time_left(
+def test_a_long_loop_prints_a_line_each_quarter_with_the_time_left(
     capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
     clock[0] = 15.0
@@ -53,13 +55,13 @@ def test_a_long_loop_is_a_line_each_quarter_with_the_time_left(
     ]
 
 
-def test_a_loop_left_early_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loop_left_early_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in progress(range(8), "read"):
         break
     assert capsys.readouterr().out == ""
 
 
-def test_where_somebody_watches_it_is_a_bar(
+def test_in_a_terminal_it_is_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)

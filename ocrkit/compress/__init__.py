@@ -1,1 +1,1 @@
-"""Compressing: from a checkpoint to ONNX, OpenVINO and INT8."""
+"""Compression: from a checkpoint to ONNX, OpenVINO IR and INT8."""

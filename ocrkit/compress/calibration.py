@@ -1,4 +1,8 @@
-"""What INT8 is calibrated with, and how its accuracy is judged."""
+"""Calibration sets for post-training quantisation, and the accuracy it is checked with.
+
+Post-training quantisation needs the range of each activation. It is measured by running the FP32
+network on a calibration set: images like those it will read, which are used for nothing else.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +20,42 @@ from ocrkit.runtime.pytorch import Backend
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator
 
-Labelled = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and the text that it shows
+LabelledStrip = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and its true text
+
+# Training and its evaluation use other seeds, so calibration images are in neither.
+CALIBRATION_SEED = 2_000_003
+CALIBRATION_STRIPS = 300
+CALIBRATION_PAGES = 40
 
 
-def synthetic_strips(preprocessing: Preprocessing, count: int = 300) -> Iterator[np.ndarray]:
-    """Strips (1, 1, 32, W) of synthetic lines that neither training nor its evaluation draws."""
-    make = LineGenerator(seed=2_000_003)
+def synthetic_strips(
+    preprocessing: Preprocessing, count: int = CALIBRATION_STRIPS
+) -> Iterator[np.ndarray]:
+    """Strips (1, 1, 32, W) float32 of synthetic lines, disjoint from training and evaluation."""
+    make = LineGenerator(seed=CALIBRATION_SEED)
     return (fit(make(i).image, preprocessing)[None] for i in range(count))
 
 
 def calibration_inputs(
     model: CRNN | LineNet, calibration: Iterable[np.ndarray] | None
 ) -> list[np.ndarray]:
-    """What INT8 is calibrated with: `calibration`, or if None 300 strips or 40 pages."""
+    """The calibration set as a list; None stands for 300 synthetic strips or 40 synthetic pages.
+
+    Raises ValueError if it is empty.
+    """
     if calibration is None and isinstance(model, CRNN):
         calibration = synthetic_strips(model.preprocessing)
     elif calibration is None:
-        make = PageGenerator(seed=2_000_003)  # of which neither training nor evaluation draws
-        calibration = (network_input(make(i).scan) for i in range(40))
+        make = PageGenerator(seed=CALIBRATION_SEED)
+        calibration = (network_input(make(i).scan) for i in range(CALIBRATION_PAGES))
     inputs = list(calibration)
     if not inputs:
-        raise ValueError("INT8 needs something to calibrate with; none were given")
+        raise ValueError("the calibration set is empty; INT8 needs at least one image")
     return inputs
 
 
-def exactly_right(run: Backend, lines: Iterable[Labelled], alphabet: Alphabet) -> list[float]:
-    """For each line 1 where it is read exactly, else 0."""
-    return [float(greedy_batch(run(strip), alphabet)[0].text == text) for strip, text in lines]
+def exact_matches(
+    backend: Backend, lines: Iterable[LabelledStrip], alphabet: Alphabet
+) -> list[float]:
+    """For each line 1.0 if the greedy reading equals the true text, else 0.0."""
+    return [float(greedy_batch(backend(strip), alphabet)[0].text == text) for strip, text in lines]

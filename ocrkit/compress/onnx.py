@@ -18,15 +18,17 @@ from ocrkit.runtime.packages import needs
 def export_onnx(model: CRNN, path: str | Path) -> Path:
     """Write the model as ONNX: `images` (N, 1, 32, W) -> `logits` (T, N, C), for any N and W.
 
-    The facts of the checkpoint are in its metadata, as JSON under "ocrkit".
+    The checkpoint's metadata is stored in the file as JSON, under the key "ocrkit".
+
+    Raises ValueError if `path` does not end in .onnx, MissingPartError if onnx is not installed.
     """
     with needs("ONNX", "onnx"):
         import onnx
     path = prepared_path(path, ".onnx")
     partial = path.with_suffix(".part")
     model = deepcopy(model).eval().to("cpu")
-    # The exporter is the older of torch's two, as the newer needs a package more. It warns of its
-    # age, and that tracing might fix batch and width; the tests see that it does not.
+    # This is the older of torch's two exporters: the newer one needs another package. It warns
+    # that it is deprecated and that tracing may fix N and W; the tests check that it does not.
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             model,

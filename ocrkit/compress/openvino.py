@@ -1,16 +1,17 @@
-"""Conversion to OpenVINO IR, in FP32 or, by NNCF, in INT8."""
+"""Conversion to OpenVINO IR, in FP32 or, quantised with NNCF, in INT8."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from ocrkit.compress.calibration import Labelled, calibration_inputs, exactly_right
+from ocrkit.compress.calibration import LabelledStrip, calibration_inputs, exact_matches
 from ocrkit.compress.int8_lstm import lstm_input_ranges, lstm_operations, quantize_lstms
 from ocrkit.detection.network import LineNet
 from ocrkit.errors import OcrkitError
@@ -28,24 +29,25 @@ def to_openvino(
     int8: bool = False,
     calibration: Iterable[np.ndarray] | None = None,
     lstms: Collection[int] | None = None,
-    validation: Sequence[Labelled] | None = None,
+    validation: Sequence[LabelledStrip] | None = None,
     tolerance: float = 0.01,
 ) -> Path:
-    """Write the model as OpenVINO IR: `path`, an .xml, and a .bin beside it; weights in 16 bits.
+    """Write the model as OpenVINO IR: `path` (an .xml) and a .bin with its weights in 16 bits.
 
-    With `int8`, its layers get 8-bit weights and compute in INT8, their ranges taken from
-    `calibration`: strips (N, 1, 32, W) float32 or, for a detector, what `network_input` makes of
-    pages; if None, from synthetic ones. LSTMs are quantised by the kit, as `quantize_lstms` says.
-    `lstms` names those that NNCF quantises in their stead, 0 or 1, while others stay in floating
-    point: () for all of them; the INT8 LSTMs that NNCF asks for OpenVINO computes wrongly.
+    int8: quantise the layers to 8-bit weights and activations (post-training quantisation).
+    calibration: for the activation ranges: strips (N, 1, 32, W) float32, or for a detector the
+        arrays of `network_input`. None: synthetic lines or pages.
+    lstms: None quantises the LSTMs by `quantize_lstms`. A collection of indices lets NNCF quantise
+        these LSTMs, as the first (0) or the second (1), and keeps the others in floating point; ()
+        keeps both. OpenVINO computes LSTMs that NNCF has quantised incorrectly.
+    validation: labelled lines, for a recogniser. NNCF sets the layers that lose most accuracy
+        back to floating point, one by one, until the share of lines read exactly is at most
+        `tolerance` (relative) below the original. This does not protect against wrong INT8 LSTMs:
+        NNCF measures before the weights are stored in 8 bits, when OpenVINO still runs LSTMs in
+        floating point.
 
-    With `validation`, lines for a recogniser, what costs most of them is set back to floating
-    point, one after the other, until the share that is read exactly has fallen by no more than
-    `tolerance` of itself. It guards against no LSTM: NNCF judges the model before its weights are
-    8 bits, and OpenVINO still computes an LSTM in floating point then.
-
-    Raises ValueError if `path` is no .xml or there is nothing to calibrate with, and OcrkitError
-    where NNCF fails to set layers back, as it may with `lstms`.
+    Raises ValueError if `path` does not end in .xml or the calibration set is empty, and
+    OcrkitError if NNCF cannot set layers back, which can happen with `lstms`.
     """
     path = prepared_path(path, ".xml")
     inputs = calibration_inputs(model, calibration) if int8 else []
@@ -56,65 +58,70 @@ def to_openvino(
         written = Path(folder) / "half.xml"
         ov.save_model(ir, written)
         if int8:
-            # Read again because only in the file the weights have 16 bits: what is not quantised
-            # of a model in 32 bits is stored in 32.
+            # Saving rounds the weights to 16 bits. The file is read back because layers that stay
+            # in floating point would otherwise be stored in 32 bits.
             half = ov.Core().read_model(written)
+            control = None
+            if validation is not None and isinstance(model, CRNN):
+                control = AccuracyControl(validation, model.alphabet, tolerance)
             written = Path(folder) / "int8.xml"
-            ov.save_model(_quantized(half, model, inputs, lstms, validation, tolerance), written)
+            ov.save_model(_quantize(half, model, inputs, lstms, control), written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))
         return written.replace(path)
 
 
-def _quantized(
+@dataclass(frozen=True)
+class AccuracyControl:
+    """How NNCF checks accuracy: on which lines, and how much of it (relative) may be lost."""
+
+    lines: Sequence[LabelledStrip]
+    alphabet: Alphabet
+    tolerance: float
+
+    def quantize(self, nncf: Any, ir: Any, calibration: Any, options: dict[str, Any]) -> Any:
+        """The IR in INT8, with as many layers set back to floating point as accuracy needs."""
+        try:
+            return nncf.quantize_with_accuracy_control(
+                ir,
+                calibration,
+                nncf.Dataset(self.lines, lambda line: line[0]),
+                self._measure_accuracy,
+                max_drop=self.tolerance,
+                drop_type=nncf.DropType.RELATIVE,
+                **options,
+            )
+        except KeyError as error:
+            # NNCF 3.4 removes the nodes that compute shapes from its graph, then looks them up.
+            raise OcrkitError(
+                "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
+                f"back to floating point (KeyError {error}); leave them out: lstms=()"
+            ) from error
+
+    def _measure_accuracy(
+        self, compiled: Any, lines: Iterable[LabelledStrip]
+    ) -> tuple[float, list[float]]:
+        matches = exact_matches(lambda images: compiled(images)[0], lines, self.alphabet)
+        return float(np.mean(matches)), matches
+
+
+def _quantize(
     ir: Any,
     model: CRNN | LineNet,
     inputs: list[np.ndarray],
     lstms: Collection[int] | None,
-    validation: Sequence[Labelled] | None,
-    tolerance: float,
+    control: AccuracyControl | None,
 ) -> Any:
-    kept = [
+    ignored = [
         op.get_friendly_name() for i, op in enumerate(lstm_operations(ir)) if i not in (lstms or ())
     ]
     with quiet():
         with needs("NNCF", "nncf"):
             import nncf
-        options = {"subset_size": len(inputs), "ignored_scope": nncf.IgnoredScope(names=kept)}
-        if validation is None or isinstance(model, LineNet):
-            small = nncf.quantize(ir, nncf.Dataset(inputs), **options)
+        options = {"subset_size": len(inputs), "ignored_scope": nncf.IgnoredScope(names=ignored)}
+        if control is None:
+            quantized = nncf.quantize(ir, nncf.Dataset(inputs), **options)
         else:
-            small = _controlled(nncf, ir, inputs, model.alphabet, validation, tolerance, options)
-    if lstms is None and not isinstance(model, LineNet):
-        quantize_lstms(small, lstm_input_ranges(model, inputs))
-    return small
-
-
-def _controlled(
-    nncf: Any,
-    ir: Any,
-    inputs: list[np.ndarray],
-    alphabet: Alphabet,
-    validation: Sequence[Labelled],
-    tolerance: float,
-    options: dict[str, Any],
-) -> Any:
-    def judge(compiled: Any, lines: Iterable[Labelled]) -> tuple[float, list[float]]:
-        right = exactly_right(lambda images: compiled(images)[0], lines, alphabet)
-        return float(np.mean(right)), right
-
-    try:
-        return nncf.quantize_with_accuracy_control(
-            ir,
-            nncf.Dataset(inputs),
-            nncf.Dataset(validation, lambda line: line[0]),
-            judge,
-            max_drop=tolerance,
-            drop_type=nncf.DropType.RELATIVE,
-            **options,
-        )
-    except KeyError as error:
-        # NNCF 3.4 takes the nodes of shapes out of its graph, and then looks for them there.
-        raise OcrkitError(
-            "NNCF's accuracy control lost more than the tolerance and could not set the LSTMs "
-            f"back to floating point (KeyError {error}); leave them out: lstms=()"
-        ) from error
+            quantized = control.quantize(nncf, ir, nncf.Dataset(inputs), options)
+    if lstms is None and isinstance(model, CRNN):
+        quantize_lstms(quantized, lstm_input_ranges(model, inputs))
+    return quantized

@@ -1,1 +1,1 @@
-"""Measuring: speed beside accuracy."""
+"""Measurement: speed and accuracy of networks, and of whole-page readers."""

@@ -6,17 +6,30 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
 from ocrkit.errors import OcrkitError
 from ocrkit.runtime.openvino import import_openvino
 
-# As the console script does; it may not be on the path.
+# What the console script runs; the script itself may not be on the PATH.
 _BENCHMARK_APP = "from openvino.tools.benchmark.main import main; raise SystemExit(main())"
+
+
+@dataclass(frozen=True)
+class BenchmarkAppResult:
+    """What benchmark_app printed.
+
+    fps: inferences per second. median_ms: median latency of one inference in milliseconds.
+    precision: the precision that OpenVINO really used, for example "float32".
+    """
+
+    fps: float
+    median_ms: float
+    precision: str
 
 
 def benchmark_app(
@@ -25,15 +38,15 @@ def benchmark_app(
     precision: str = "f32",
     seconds: int = 5,
     strips: Sequence[np.ndarray] = (),
-) -> dict[str, Any]:
-    """What OpenVINO's own benchmark_app says of an .xml or .onnx.
+) -> BenchmarkAppResult:
+    """Run benchmark_app on an .xml or .onnx file.
 
-    hint: "latency" or "throughput". precision: asked for where the model is in floating point,
-    "f32" or "bf16". strips: (1, 1, 32, W) each, read in turn; without any it is noise of
-    (1, 1, 32, 280), the reference kit's shape.
+    hint: OpenVINO's performance hint, "latency" or "throughput".
+    precision: for layers in floating point, "f32" or "bf16".
+    strips: inputs (1, 1, 32, W) float32, read in turn; without them random numbers of the shape
+        (1, 1, 32, 280), as in the reference kit.
 
-    Keys: fps, median_ms (of one inference) and precision, that which OpenVINO then took. Raises
-    OcrkitError if benchmark_app fails.
+    Raises OcrkitError if benchmark_app fails.
     """
     name = import_openvino().Core().read_model(path).input(0).any_name
     command = [sys.executable, "-c", _BENCHMARK_APP, "-m", str(path)]
@@ -43,12 +56,18 @@ def benchmark_app(
         for file, strip in zip(files, strips, strict=True):
             np.save(file, strip)
         command += ["-i", f"{name}:{','.join(files)}"] if files else ["-shape", "[1,1,32,280]"]
-        if files and hint == "latency":  # one at a time, as it measures a fixed shape by itself
+        if files and hint == "latency":  # one request at a time, as it does for a fixed shape
             command += ["-api", "async", "-nireq", "1"]
         done = subprocess.run(command, capture_output=True, text=True)
-    lines = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+) (us|ms)", r"HINT: <Type: '(\w+)'")
-    fps, median, used = (re.search(line, done.stdout) for line in lines)
-    if done.returncode or not (fps and median and used):
+    if done.returncode or not (result := _parse(done.stdout)):
         raise OcrkitError(f"benchmark_app failed on {path}: {(done.stdout + done.stderr)[-500:]}")
+    return result
+
+
+def _parse(output: str) -> BenchmarkAppResult | None:
+    patterns = (r"Throughput: +([\d.]+)", r"Median: +([\d.]+) (us|ms)", r"HINT: <Type: '(\w+)'")
+    fps, median, used = (re.search(pattern, output) for pattern in patterns)
+    if not (fps and median and used):
+        return None
     milliseconds = float(median[1]) / (1000 if median[2] == "us" else 1)
-    return {"fps": float(fps[1]), "median_ms": milliseconds, "precision": used[1]}
+    return BenchmarkAppResult(float(fps[1]), milliseconds, used[1])

@@ -1,4 +1,4 @@
-"""OCR engines as readers of whole pages: ocrkit, and others where they are installed."""
+"""OCR engines as readers of whole pages: ocrkit, and others if they are installed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from ocrkit.pipeline import read_document
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.packages import needs
 
-Reader = Callable[[Path], str]  # the text of all pages of an image file
+Reader = Callable[[Path], str]  # image file -> the text of all its pages
 
 
 def ocrkit_reader(recognizer: str | Path | None = None) -> Reader:
+    """This kit with its default detector. recognizer: weights, by name or path."""
     loaded = Recognizer.load(recognizer)
     return lambda path: read_document(path, recognizer=loaded).text
 
 
 def tesseract_reader() -> Reader:
-    """Tesseract's command, for English and French, or the one of them that is installed.
+    """The command `tesseract`, in English and French, or in the one of them that is installed.
 
-    Each page starts it anew, as its users do; that is in its time. Raises MissingPartError where
-    Tesseract or both languages are absent.
+    It is started anew for each file, as its users do; timings include this. Raises
+    MissingPartError if Tesseract or both languages are missing.
     """
     install = "sudo apt-get install tesseract-ocr tesseract-ocr-fra"
     command = shutil.which("tesseract")
@@ -40,8 +41,8 @@ def tesseract_reader() -> Reader:
         raise MissingPartError(f"Tesseract has neither English nor French: {install}")
 
     def read(path: Path) -> str:
-        call = [command, str(path), "-", "-l", "+".join(languages)]
-        done = subprocess.run(call, capture_output=True, text=True)
+        arguments = [command, str(path), "-", "-l", "+".join(languages)]
+        done = subprocess.run(arguments, capture_output=True, text=True, encoding="utf-8")
         if done.returncode:
             raise OcrkitError(f"{path}: Tesseract: {done.stderr.strip()}")
         return done.stdout
@@ -50,7 +51,7 @@ def tesseract_reader() -> Reader:
 
 
 def rapidocr_reader() -> Reader:
-    """RapidOCR, whose package brings its weights along; MissingPartError where it is not there."""
+    """RapidOCR; its package includes the weights. Raises MissingPartError if not installed."""
     with needs("RapidOCR", "rapidocr_onnxruntime"):
         engine = import_module("rapidocr_onnxruntime").RapidOCR()
 
@@ -62,20 +63,21 @@ def rapidocr_reader() -> Reader:
 
 
 def easyocr_reader() -> Reader:
-    """EasyOCR in English and French; MissingPartError without its package or its weights."""
+    """EasyOCR in English and French. Raises MissingPartError without its package or weights."""
     with needs("EasyOCR", "easyocr"):
         import easyocr
     try:
         engine = easyocr.Reader(["en", "fr"], gpu=False, download_enabled=False, verbose=False)
     except FileNotFoundError as error:
         raise MissingPartError(
-            "EasyOCR's weights are not on this disk; easyocr.Reader(['en', 'fr']) fetches them"
+            "EasyOCR's weights are not on this disk; easyocr.Reader(['en', 'fr']) downloads them"
         ) from error
     return lambda path: "\n".join(
         text for page in load_pages(path) for text in engine.readtext(page, detail=0)
     )
 
 
+# The other engines, by name.
 READERS: dict[str, Callable[[], Reader]] = {
     "Tesseract": tesseract_reader,
     "RapidOCR": rapidocr_reader,

@@ -1,61 +1,82 @@
-"""Readers of whole pages compared: accuracy and seconds a page.
+"""Comparison of readers of whole pages: accuracy and seconds per page.
 
-python -m ocrkit.measure.pages FOLDER    compares ocrkit and Tesseract on your own scans
+python -m ocrkit.measure.pages FOLDER    times ocrkit and Tesseract on your own scans
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ocrkit.errors import OcrkitError
 from ocrkit.image import find_images
-from ocrkit.measure.artefacts import available
+from ocrkit.measure.available import available
 from ocrkit.measure.engines import Reader, ocrkit_reader, tesseract_reader
 from ocrkit.measure.timing import Spread, interleaved
 from ocrkit.metrics import cer, word_f1
 
 
+@dataclass(frozen=True)
+class PageResult:
+    """One page read by one reader.
+
+    page: the file name without suffix. cer: character error rate, with all white space as single
+    spaces. word_f1: F1 score of the words. truth, text: the true text and the reading.
+    """
+
+    page: str
+    reader: str
+    cer: float
+    word_f1: float
+    seconds: Spread
+    truth: str
+    text: str
+
+
 def compare_readers(
     readers: Mapping[str, Reader], pages: Sequence[Path], rounds: int = 3
-) -> list[dict[str, Any]]:
-    """A row for each page and reader; the page's true text is beside it, in a .txt of its name.
+) -> list[PageResult]:
+    """Read each page with each reader: one result for each pair.
 
-    Keys: page, reader, cer (white space folded), word_f1, seconds (a Spread), truth, text.
+    The true text of a page is the .txt file of the same name beside it.
     """
     runs = {(page, name): partial(read, page) for page in pages for name, read in readers.items()}
-    texts = {key: run() for key, run in runs.items()}
+    texts = {key: run() for key, run in runs.items()}  # also warms up
     seconds = interleaved(runs, rounds, "reading pages")
     truths = {page: page.with_suffix(".txt").read_text(encoding="utf-8") for page in pages}
     return [
-        {
-            "page": page.stem,
-            "reader": name,
-            "cer": cer([" ".join(truths[page].split())], [" ".join(text.split())]),
-            "word_f1": word_f1(truths[page], text)[2],
-            "seconds": seconds[page, name],
-            "truth": truths[page],
-            "text": text,
-        }
+        PageResult(
+            page.stem,
+            name,
+            cer=cer([" ".join(truths[page].split())], [" ".join(text.split())]),
+            word_f1=word_f1(truths[page], text)[2],
+            seconds=seconds[page, name],
+            truth=truths[page],
+            text=text,
+        )
         for (page, name), text in texts.items()
     ]
 
 
-def main(
+def benchmark(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER", help="Images, and folders of them.")
+        list[Path], typer.Argument(metavar="FOLDER", help="Images, and folders of images.")
     ],
     recognizer: Annotated[
-        str | None, typer.Option(help="Weights, a name or a path; else the kit's own.")
+        str | None, typer.Option(help="Weights, by name or path; default: the kit's own.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each file is read.")] = 3,
 ) -> None:
-    """Seconds a file of ocrkit and of Tesseract, taking turns on the same files."""
+    """Time ocrkit and Tesseract on your own scans, in seconds per file.
+
+    The two take turns on each file; Tesseract is left out if it is not installed.
+    """
     try:
         pages = find_images(paths)
         readers = {"ocrkit": ocrkit_reader(recognizer)}
@@ -65,28 +86,31 @@ def main(
     for reason in reasons.values():
         print(reason)
     readers |= others
-
-    def timed(page: Path) -> dict[str, Spread]:
-        runs = {name: partial(read, page) for name, read in readers.items()}
-        for run in runs.values():
-            run()
-        row = interleaved(runs, rounds)
-        if others:
-            row["Tesseract / ocrkit"] = row["Tesseract"].ratio(row["ocrkit"])
-        shown = ", ".join(f"{name} {spread}" for name, spread in row.items())
-        print(f"{page}: {shown}", flush=True)
-        return row
-
-    rows, failed = available({str(page): partial(timed, page) for page in pages})
+    rows, failed = available(
+        {str(page): partial(_time_page, readers, page, rounds) for page in pages}
+    )
     for reason in failed.values():
         print(reason, file=sys.stderr)
     if not rows:
         print("no page could be read", file=sys.stderr)
         raise typer.Exit(1)
-    print(f"\nmedian of {len(rows)} files (lowest-highest), seconds a file:")
+    print(f"\nmedian of {len(rows)} files (lowest-highest), seconds per file:")
     for name in next(iter(rows.values())):
         print(f"{name}: {Spread(tuple(row[name].median for row in rows.values()))}")
 
 
+def _time_page(readers: Mapping[str, Reader], page: Path, rounds: int) -> dict[str, Spread]:
+    """Seconds of each reader on one file, printed as soon as they are known."""
+    runs = {name: partial(read, page) for name, read in readers.items()}
+    for run in runs.values():  # warm up
+        run()
+    row = interleaved(runs, rounds)
+    if "Tesseract" in row:
+        row["Tesseract / ocrkit"] = row["Tesseract"].ratio(row["ocrkit"])
+    shown = ", ".join(f"{name} {spread}" for name, spread in row.items())
+    print(f"{page}: {shown}", flush=True)
+    return row
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(benchmark)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from ocrkit.measure.operations import Layer
+
 
 def learning_curve(log: Any) -> Figure:
     """Training loss and character error rate over time.
@@ -33,7 +35,7 @@ def learning_curve(log: Any) -> Figure:
     return figure
 
 
-def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def network(rows: Sequence[Layer]) -> Figure:
     """The layers of a network from left to right, from `measure.operations.layer_table`.
 
     There is a box for each convolution, pooling layer and LSTM. Its height is the number of rows of
@@ -44,14 +46,14 @@ def network(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
     x = 0.0
-    for row in (row for row in rows if row["kind"] in ("Conv2d", "MaxPool2d", "LSTM")):
-        name, color = row["layer"], "#8fb7d9"
-        if row["kind"] == "LSTM":
+    for row in (row for row in rows if row.kind in ("Conv2d", "MaxPool2d", "LSTM")):
+        name, color = row.layer, "#8fb7d9"
+        if row.kind == "LSTM":
             name, color = "LSTM", "#e8b57d"
-            columns, _, channels = row["output"]
+            columns, _, channels = row.output
             height = 1
         else:
-            _, channels, height, columns = row["output"]
+            _, channels, height, columns = row.output
         width = 0.15 + channels / 150
         axes.add_patch(Rectangle((x, -height / 2), width, height, facecolor=color, edgecolor="k"))
         label = f"{name}\n{channels} x\n{height} x {columns}"

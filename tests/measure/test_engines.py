@@ -17,7 +17,9 @@ def test_ocrkit_reads_a_sample_page() -> None:
     assert "HARDWARE" in ocrkit_reader()(SAMPLES / "receipt.png")
 
 
-def test_without_tesseract_its_installation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tesseract_the_error_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingPartError, match="apt-get install tesseract-ocr"):
         tesseract_reader()
@@ -37,7 +39,7 @@ def fake_tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_tesseract_is_given_the_languages_it_has(fake_tesseract: Path) -> None:
+def test_tesseract_uses_the_languages_that_are_installed(fake_tesseract: Path) -> None:
     assert tesseract_reader()(Path("page.png")).split() == ["page.png", "-", "-l", "eng"]
     with pytest.raises(OcrkitError, match=r"bad.png: Tesseract: no image"):
         tesseract_reader()(Path("bad.png"))
@@ -56,7 +58,7 @@ def test_rapidocr_reads_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rapidocr_reader()(SAMPLES / "receipt.png") == "one\ntwo"
 
 
-def test_the_others_say_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_and_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     class Reader:
         def __init__(self, languages: list[str], **options: object) -> None:
             assert options["download_enabled"] is False

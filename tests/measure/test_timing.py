@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import os
 from functools import partial
 
-import psutil
 import pytest
 
-from ocrkit.errors import OcrkitError
-from ocrkit.measure.timing import Spread, interleaved, mean_seconds, worker_process
-from ocrkit.recognition.recognizer import Recognizer
+from ocrkit.measure.timing import Spread, interleaved, interleaved_timers, mean_seconds
 
 
-def test_a_spread_says_median_lowest_and_highest() -> None:
+def test_a_spread_shows_median_lowest_and_highest() -> None:
     spread = Spread((4.0, 1.0, 2.0))
     assert spread.median == 2.0
     assert str(spread) == "2.00 (1.00-4.00)"
@@ -44,29 +40,13 @@ def test_ranges_that_share_a_value_overlap() -> None:
     assert Spread((0.0, 9.0)).overlaps(between) and between.overlaps(Spread((0.0, 9.0)))
 
 
-def test_what_is_apart_is_made_once_in_a_process_of_its_own() -> None:
-    letters, process = partial(list, "ab"), os.getpid
-    with worker_process(letters, partial(int, "7")) as use:
-        assert use(letters, list.append, "c") is None
-        assert use(letters, len) == 3
-        assert use(partial(int, "7"), pow, 2) == 49
-        assert use(process, int) == use(process, abs) != os.getpid()
-        assert 0 < use(letters, mean_seconds, list.append, "d") < 0.01  # the mean of many calls
-        assert use(letters, len) > 20
+def test_timers_that_measure_themselves_take_turns_too() -> None:
+    seconds = iter([1.0, 10.0, 2.0, 20.0])
+    spreads = interleaved_timers(dict.fromkeys("ab", lambda: next(seconds)), rounds=2)
+    assert spreads == {"a": Spread((1.0, 2.0)), "b": Spread((10.0, 20.0))}
 
 
-def test_an_error_in_making_what_is_apart_comes_up_here() -> None:
-    make = partial(Recognizer.load, "none-such")
-    with (
-        pytest.raises(OcrkitError, match="no weights are called 'none-such'"),
-        worker_process(make, dict) as use,
-    ):
-        assert use(dict, len) == 0  # what could not be made is not in the way of the rest
-        use(make, len)
-
-
-def test_a_process_apart_is_gone_afterwards() -> None:
-    with worker_process() as use:
-        process = psutil.Process(use(os.getpid, int))
-        assert process.is_running()
-    assert not process.is_running()
+def test_the_mean_is_of_many_calls() -> None:
+    calls: list[int] = []
+    assert 0 < mean_seconds(calls, list.append, 1) < 0.01
+    assert len(calls) > 20

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ocrkit.measure.operations import Layer
 from ocrkit.notebook import plot
 
 
@@ -20,10 +21,10 @@ def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:
 def test_a_network_is_drawn_layer_by_layer() -> None:
     figure = plot.network(
         [
-            {"layer": "conv1", "kind": "Conv2d", "output": (1, 16, 32, 128)},
-            {"layer": "relu1", "kind": "ReLU", "output": (1, 16, 32, 128)},
-            {"layer": "pool1", "kind": "MaxPool2d", "output": (1, 16, 16, 64)},
-            {"layer": "rnn.0.rnn", "kind": "LSTM", "output": (33, 1, 256)},
+            Layer("conv1", "Conv2d", (1, 16, 32, 128), 0, 0),
+            Layer("relu1", "ReLU", (1, 16, 32, 128), 0, 0),
+            Layer("pool1", "MaxPool2d", (1, 16, 16, 64), 0, 0),
+            Layer("rnn.0.rnn", "LSTM", (33, 1, 256), 0, 0),
         ]
     )
     (axes,) = figure.axes

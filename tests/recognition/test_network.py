@@ -13,7 +13,6 @@ from ocrkit.compress.openvino import to_openvino
 from ocrkit.detection.network import LineNet
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
-from ocrkit.measure.operations import layer_table, multiply_adds
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.recognition.widening import widen
@@ -467,22 +466,6 @@ def test_a_file_that_torch_did_not_write_is_refused(tmp_path, alphabet):
     (tmp_path / "a.pth").write_bytes(b"no pickle")
     with pytest.raises(CheckpointError, match="a.pth is not a state dict saved by torch"):
         CRNN.load_reference(tmp_path / "a.pth", alphabet)
-
-
-def test_layers_are_counted_as_by_hand():
-    model = CRNN(ModelConfig(), Alphabet("abcdefgh"))
-    rows = {row["layer"]: row for row in layer_table(model, 128)}
-    assert rows["conv2"]["output"] == (1, 128, 16, 64)
-    assert rows["conv2"]["multiply_adds"] == 16 * 64 * 128 * 64 * 9
-    assert rows["rnn.0.rnn"]["output"] == (33, 1, 512)
-    assert rows["rnn.0.rnn"]["multiply_adds"] == 33 * 2 * 4 * 256 * (512 + 256)
-    assert rows["rnn.1.embedding"]["multiply_adds"] == 33 * 512 * 9
-    assert sum(row["parameters"] for row in rows.values()) == sum(
-        p.numel() for p in model.parameters()
-    )
-    counted = multiply_adds(model, 128)
-    assert counted["conv2"] == rows["conv2"]["multiply_adds"]
-    assert "bn3" in rows and "bn3" not in counted and "relu1" not in counted
 
 
 def test_the_latest_weights_are_the_tuned_ones_then_the_trained_ones_then_the_kits(tmp_path):

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ocrkit import files
+from ocrkit.errors import OutputError
+from ocrkit.files import output_stems, prepared_path, write
+
+
+def test_a_file_is_written_whole_with_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    assert write(path, b"1") == path and write(path, b"22") == path
+    assert path.read_bytes() == b"22"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.txt", b"old")
+
+    def fail(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(OutputError, match="a.txt: cannot be written: No space left"):
+        write(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_on_several_drives_the_whole_path_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows folders on C: and D: have no common folder, and commonpath raises ValueError."""
+
+    def fail(paths: object) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr(files.os.path, "commonpath", fail)
+    sources = [Path("/c/scans/a.png"), Path("/d/scans/a.png")]
+    stems = output_stems(sources, sources, tmp_path)
+    assert stems == [tmp_path / "c" / "scans" / "a", tmp_path / "d" / "scans" / "a"]
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.bin must end in \.xml"):
+        prepared_path(tmp_path / "a.bin", ".xml")
+    assert prepared_path(str(tmp_path / "b" / "a.xml"), ".xml").parent.is_dir()
