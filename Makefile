@@ -1,7 +1,10 @@
 # Every command of the project; a bare `make` lists them.
 #
-# Knobs:  make demo PYTHON=/path/to/python3.11    which Python builds .venv
-#         make demo TORCH=cpu                     torch without its CUDA libraries (6 GB less)
+# There are two environments. .venv-read is small and can only read; `make demo` uses it. .venv has
+# everything, torch too; all other commands use it. Each is made by the first command that needs it.
+#
+# Knobs:  make demo PYTHON=/path/to/python3.11    which Python builds the environment
+#         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
 #         make notebooks NOTEBOOKS=notebooks/01*  some of them, by their paths
 #
 # TORCH=cpu: torch and torchvision come from PyTorch's own wheel site, which uv knows by name, in the
@@ -11,6 +14,7 @@
 # that build the kit cannot reach that site.
 
 UV_VERSION := 0.13.9
+READ  := .venv-read
 VENV  := .venv
 BIN   := $(VENV)/bin
 LOCK  := env/requirements.lock
@@ -21,7 +25,16 @@ endif
 STAMP := $(VENV)/.installed-$(TORCH)
 UV    := $(BIN)/uv
 NOTEBOOKS ?= notebooks/*.ipynb
-INTO  := --quiet --python $(BIN)/python
+
+# Installs into the environment $(1): what a lock holds, and this package itself.
+sync  = $(1)/bin/uv pip sync --python $(1)/bin/python --require-hashes
+ours  = $(1)/bin/uv pip install --python $(1)/bin/python --no-deps --no-build-isolation --editable .
+
+# Solves a .in file for every system at once, in one version each. Two packages are replaced by nothing
+# (env/overrides.txt), and so need no line in a lock.
+compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fewest \
+	--override env/overrides.txt --no-emit-package opencv-python --no-emit-package openvino-telemetry \
+	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,10 +43,10 @@ INTO  := --quiet --python $(BIN)/python
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP) ## make .venv and install the locked environment (the other commands do it by themselves)
+setup: $(STAMP) ## make .venv and install everything (the other commands do it by themselves)
 
-demo: $(STAMP) ## read the documents of data/samples; results go to output/demo
-	$(BIN)/ocrkit read data/samples -o output/demo --format txt,json --overlay
+demo: $(READ)/.installed ## read the documents of data/samples into output/demo; installs only what reading needs
+	$(READ)/bin/ocrkit read data/samples -o output/demo --format txt,json --overlay
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest
@@ -62,42 +75,50 @@ samples: $(STAMP) ## make data/samples again, the same every time
 fonts: $(STAMP) ## list the fonts that training draws with, and how to get those that are lacking
 	$(BIN)/python -m ocrkit.synth.fonts
 
-lock: $(UV) ## solve env/requirements.in again into env/requirements.lock
-	$(UV) pip compile env/requirements.in --override env/overrides.txt --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o $(LOCK)
+lock: $(UV) ## solve env/*.in again into env/*.lock
+	$(compile) env/requirements.in -o $(LOCK)
+	$(compile) env/read.in --constraint $(LOCK) -o env/read.lock
 
-clean: ## remove .venv and caches; output/ and data/ stay
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove both environments and the caches; output/ and data/ stay
+	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment. The stamp is newer than the lock and pyproject.toml only when both are installed.
+# The environments. A stamp is newer than the lock and pyproject.toml only when both are installed.
+$(READ)/.installed: env/read.lock pyproject.toml $(READ)/bin/uv
+	@rm -f $@
+	@echo "Installing what reading needs into $(READ)"
+	$(call sync,$(READ)) env/read.lock
+	$(call ours,$(READ))
+	@touch $@
+
 $(STAMP): $(LOCK) pyproject.toml $(UV)
 	@command -v $(CXX) >/dev/null || { echo "No C++ compiler ($(CXX)) found, and torch.compile needs one." \
 		"Install it, then run make again: sudo apt-get install g++ (Debian, Ubuntu)," \
 		"sudo dnf install gcc-c++ (Fedora)." >&2; exit 1; }
 	@rm -f $(VENV)/.installed-*
-	@echo "Installing the locked environment into $(VENV) (TORCH=$(TORCH))"
+	@echo "Installing everything into $(VENV) (TORCH=$(TORCH)); the first time, several GB are downloaded"
 ifeq ($(TORCH),cpu)
 	@awk '/^[a-z]/{keep = !/^(torch|torchvision|triton)==|^nvidia-/} keep' $(LOCK) > $(VENV)/cpu.lock
-	$(UV) pip sync $(INTO) --require-hashes $(VENV)/cpu.lock
-	$(UV) pip install $(INTO) --no-deps --torch-backend cpu \
+	$(call sync,$(VENV)) $(VENV)/cpu.lock
+	$(UV) pip install --python $(BIN)/python --no-deps --torch-backend cpu \
 		$$(grep -oE '^(torch|torchvision)==[^ ]+' $(LOCK))
 else
-	$(UV) pip sync $(INTO) --require-hashes $(LOCK)
+	$(call sync,$(VENV)) $(LOCK)
 endif
-	$(UV) pip install $(INTO) --no-deps --no-build-isolation --editable .
+	$(call ours,$(VENV))
 	@touch $@
 
-$(UV):
+# An environment with nothing in it but pip and uv, which installs the rest.
+$(READ)/bin/uv $(UV):
 	@for python in $(or $(PYTHON),python3.11 python3); do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
 			found=$$python; break; \
 		fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-		echo "No Python 3.11 found (tried: $(or $(PYTHON),python3.11 python3)); the locked environment is for" \
+		echo "No Python 3.11 found (tried: $(or $(PYTHON),python3.11 python3)); the locked environments are for" \
 			"3.11. Install it (Debian, Ubuntu: sudo apt-get install python3.11 python3.11-venv)" \
 			"or name one: make demo PYTHON=/path/to/python3.11" >&2; exit 1; \
 	fi; \
-	"$$found" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	"$$found" -m venv --clear $(@D:/bin=)
+	$(@D)/python -m pip install --disable-pip-version-check uv==$(UV_VERSION)

@@ -15,7 +15,7 @@ from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mea
 from ocrkit.image import along, crop_polygon, load_pages
 from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
-from ocrkit.runtime.weights import fastest_weights, weights_path
+from ocrkit.runtime.weights import default_weights, weights_path
 
 # A page whose longest lines are read with less confidence may lie on its side or its head. Turned
 # the wrong way, pages were read with 0.88 at most; the right way seldom with less than this.
@@ -158,7 +158,7 @@ def load_readers(
     detector: Detector | str, recognizer: Recognizer | str | Path | None, decoder: str
 ) -> tuple[Detector, Recognizer]:
     if recognizer is None or isinstance(recognizer, str | Path):
-        path = weights_path(recognizer or fastest_weights("ocrkit-fast"))
+        path = weights_path(recognizer or default_weights("ocrkit-fast"))
         recognizer = _recognizer(path, path.stat().st_mtime_ns, decoder)
     return _detector(detector) if isinstance(detector, str) else detector, recognizer
 

@@ -201,7 +201,7 @@ def test_options_that_training_would_ignore_are_refused(
     arguments: tuple[str, ...], hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("pretrain", "pretrain_detector"):
-        monkeypatch.setattr(f"ocrkit.pretrain.{name}", lambda *args: "model.safetensors")
+        monkeypatch.setattr(f"ocrkit.training.{name}.{name}", lambda *args: "model.safetensors")
     result = run("pretrain", "mine", *arguments)
     assert result.exit_code == 2
     assert hint in result.stderr

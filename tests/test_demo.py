@@ -1,5 +1,11 @@
-"""What `make demo` shows: the kit's own weights read the sample documents."""
+"""What `make demo` shows: the kit's own weights read the samples, and need few packages for it."""
 
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -7,7 +13,8 @@ import pytest
 from ocrkit import Recognizer, read_document
 from ocrkit.metrics import cer
 
-SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "data" / "samples"
 DOCUMENTS = sorted(path.with_suffix("").name for path in SAMPLES.glob("*.txt"))
 
 
@@ -32,3 +39,41 @@ def test_a_sample_document_is_read_with_less_than_5_percent_errors(name, recogni
 
 def test_there_are_samples_to_read():
     assert len(DOCUMENTS) >= 6
+
+
+def locked(name: str) -> set[str]:
+    """The packages in a lock."""
+    text = (ROOT / "env" / name).read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", text, flags=re.MULTILINE))
+
+
+def modules_that_reading_does_not_install() -> list[str]:
+    """Import names, as `torch` and `cv2`, that only packages outside of read.lock bring."""
+    extra = locked("requirements.lock") - locked("read.lock")
+    return sorted(
+        name
+        for name, packages in packages_distributions().items()
+        if {re.sub(r"[-_.]+", "-", package).lower() for package in packages} <= extra
+    )
+
+
+def read_on_the_command_line(scan: Path, forbidden: list[str]) -> str:
+    """What `ocrkit read` prints where importing any of ``forbidden`` fails."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(sys.argv.pop(1).split()))\n"
+        "from ocrkit.cli import app\n"
+        "app()\n"
+    )
+    command = [sys.executable, "-c", code, " ".join(forbidden), "read", str(scan)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_reading_needs_no_package_outside_of_its_lock_and_gives_the_same_text():
+    forbidden = modules_that_reading_does_not_install()
+    assert {"torch", "safetensors", "jiwer", "matplotlib", "pandas", "trdg"} <= set(forbidden)
+    read = read_on_the_command_line(SAMPLES / "form.png", forbidden)
+    assert read.strip()
+    assert read == read_on_the_command_line(SAMPLES / "form.png", [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import resource
@@ -13,8 +14,10 @@ import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 import ocrkit
@@ -55,10 +58,35 @@ HEAVY = {
 INSTALLED_BY = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
-    "fontTools": "fonttools",
     "cpuinfo": "py-cpuinfo",
+    "IPython": "jupyterlab",
     "jupyter_core": "jupyterlab",
+    "matplotlib_inline": "jupyterlab",
     "packaging": "jupyterlab",
+}
+# The rooms that reading is made of. Modules in them that import torch or safetensors are for
+# training and for .safetensors weights: reading does not import those modules.
+READING = {
+    "archive",
+    "cli",
+    "detection",
+    "document",
+    "errors",
+    "files",
+    "image",
+    "pipeline",
+    "processor",
+    "progress",
+    "recognition",
+    "runtime",
+}
+LOCKS = ("read", "requirements")
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
+SYSTEMS = {
+    "Linux x86-64": {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix"},
+    "Linux arm64": {"sys_platform": "linux", "platform_machine": "aarch64", "os_name": "posix"},
+    "macOS": {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix"},
+    "Windows": {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt"},
 }
 
 
@@ -145,6 +173,12 @@ def test_values_need_no_torch(name):
     assert "torch" not in loaded_by(f"import ocrkit.{name}")
 
 
+def test_what_reads_is_imported_without_torch():
+    reading = "ocrkit.archive.run, ocrkit.archive.overlay, ocrkit.detection.lines, ocrkit.pipeline"
+    loaded = loaded_by(f"import {reading}, ocrkit.recognition.recognizer")
+    assert loaded & {"torch", "safetensors", "jiwer", "matplotlib", "pandas"} == set()
+
+
 @pytest.mark.parametrize("name", ocrkit.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(ocrkit, name) is not None
@@ -203,63 +237,186 @@ def test_optional_parts_are_imported_only_where_they_are_used(file):
 # --- what is installed
 
 
-def lock() -> dict[str, str]:
-    """Package -> version; fails on a line that is not an exact version with its hashes."""
-    text = (ROOT / "env" / "requirements.lock").read_text()
-    versions = {}
+def lock_entries(name: str) -> Iterator[tuple[str, str, str]]:
+    """Package, version and marker; fails on a line that is not an exact version with its hashes."""
+    text = (ROOT / "env" / f"{name}.lock").read_text()
     for entry in text.replace("\\\n", " ").splitlines():
         match = re.fullmatch(
-            r"([a-z0-9][a-z0-9._-]*)==([\w.!+]+)((?: +--hash=sha256:[0-9a-f]{64})+)", entry.strip()
+            r"([a-z0-9][a-z0-9._-]*)==([\w.!+]+)(?: ; (.*?))?(?: +--hash=sha256:[0-9a-f]{64})+",
+            entry.strip(),
         )
         assert match, f"not an exact version with hashes: {entry[:80]}"
-        versions[match[1]] = match[2]
+        yield match[1], match[2], match[3] or ""
+
+
+def lock(name: str, **system: str) -> dict[str, str]:
+    """Package -> version, of what is installed on a system, or on any."""
+    versions: dict[str, str] = {}
+    for package, version, marker in lock_entries(name):
+        if system and marker and not Marker(marker).evaluate({**PYTHON, **system}):
+            continue
+        assert package not in versions, f"{package} is there in two versions"
+        versions[package] = version
     return versions
 
 
 def required(lines: list[str]) -> list[Requirement]:
-    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return [Requirement(line) for line in lines if line.strip() and line[0] not in "#-"]
 
 
-def wanted() -> list[Requirement]:
-    return required((ROOT / "env" / "requirements.in").read_text().splitlines())
+def wanted(name: str) -> list[Requirement]:
+    """What a .in file asks for, and what the .in files that it includes ask for."""
+    lines = (ROOT / "env" / f"{name}.in").read_text().splitlines()
+    included = [line.removeprefix("-r ").removesuffix(".in") for line in lines if line[:2] == "-r"]
+    return required(lines) + [asked for other in included for asked in wanted(other)]
 
 
-def test_the_lock_holds_what_was_asked_for_in_exact_versions_with_hashes():
-    versions = lock()
-    for requirement in wanted():
+def names(requirements: list[Requirement]) -> set[str]:
+    return {requirement.name for requirement in requirements}
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def installs(*extras: str) -> list[Requirement]:
+    """What a plain install asks for, and what these extras add to it."""
+    table = project()["project"]
+    asked = required(table["dependencies"])
+    for extra in extras:
+        for requirement in required(table["optional-dependencies"][extra]):
+            own = requirement.name == "ocrkit"
+            asked += installs(*requirement.extras) if own else [requirement]
+    return asked
+
+
+def packages(files: list[Path], later: bool = False) -> set[str]:
+    """The packages that modules import when they are imported or, with ``later``, at any time."""
+    used = {name.split(".")[0] for file in files for name, now in imports(file) if now or later}
+    used -= {*sys.stdlib_module_names, "ocrkit"}
+    return {INSTALLED_BY.get(name, name).replace("_", "-") for name in used}
+
+
+def modules_of(rooms: set[str]) -> list[Path]:
+    return [file for file in modules() if Path(file.relative_to(PACKAGE).parts[0]).stem in rooms]
+
+
+def needs_torch(file: Path) -> bool:
+    return bool(packages([file]) & {"torch", "safetensors"})
+
+
+def notebook_code() -> Iterator[str]:
+    for file in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield "".join(cell["source"])
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_holds_what_was_asked_for_in_exact_versions_with_hashes(name):
+    versions = lock(name)
+    for requirement in wanted(name):
         assert versions.get(requirement.name), f"{requirement.name} is not locked: make lock"
         assert requirement.specifier.contains(versions[requirement.name]), str(requirement)
 
 
-def test_a_plain_install_gets_nothing_that_the_lock_does_not_hold():
-    versions = lock()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for requirement in required(
-        project["project"]["dependencies"] + project["build-system"]["requires"]
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_both_locks_have_the_same_versions_on_every_system(system):
+    reading, everything = (lock(name, **SYSTEMS[system]) for name in LOCKS)
+    assert reading.items() <= everything.items()
+    assert {"openvino", "opencv-python-headless"} <= set(reading)
+    assert {"torch", "nncf", "easyocr", "jupyterlab"} <= set(everything)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_ipex_is_asked_for_only_where_it_has_wheels(system):
+    here = "intel-extension-for-pytorch" in lock("requirements", **SYSTEMS[system])
+    assert here == (system == "Linux x86-64")
+
+
+def test_reading_installs_nothing_that_only_the_rest_asks_for():
+    others = names(wanted("requirements")) - names(wanted("read"))
+    assert others & set(lock("read")) == set()
+
+
+def test_an_install_gets_nothing_that_the_locks_do_not_hold():
+    table = project()["project"]
+    for name, asked in (
+        ("read", installs() + required(project()["build-system"]["requires"])),
+        ("requirements", installs(*table["optional-dependencies"])),
     ):
-        assert requirement.specifier.contains(versions[requirement.name]), str(requirement)
+        versions = lock(name)
+        for requirement in asked:
+            assert requirement.specifier.contains(versions[requirement.name]), str(requirement)
 
 
-def test_a_plain_install_gets_what_the_package_imports_of_itself():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    installed = {requirement.name for requirement in required(project["project"]["dependencies"])}
-    files = [file for file in modules() if file.stem not in {"plot", "widgets"}]
-    used = {name.split(".")[0] for file in files for name, at_once in imports(file) if at_once}
+def test_pyproject_and_the_environments_ask_for_the_same():
+    build = names(required(project()["build-system"]["requires"]))
+    assert names(wanted("read")) == names(installs()) | build
+    # torchvision comes with EasyOCR, and is named there to be of the same release as torch.
+    every = names(installs(*project()["project"]["optional-dependencies"]))
+    assert names(wanted("requirements")) == every | build | {"torchvision"}
+
+
+def test_a_plain_install_gets_what_reading_imports():
+    files = [file for file in modules_of(READING) if not needs_torch(file)]
+    assert packages(files) - names(installs()) == set()
+
+
+@pytest.mark.parametrize(
+    ("extra", "rooms"),
+    [
+        ("train", {"metrics", "synth", "training", "compress", "measure", *READING}),
+        ("inc", {"compress", "runtime"}),
+        ("ipex", {"runtime"}),
+        ("craft", {"detection"}),
+        ("notebooks", {"notebook"}),
+    ],
+)
+def test_an_extra_gets_what_its_rooms_import(extra, rooms):
+    assert packages(modules_of(rooms)) - names(installs(extra)) == set()
+
+
+def test_every_room_is_in_a_plain_install_or_in_an_extra():
+    others = {"metrics", "synth", "training", "compress", "measure", "notebook"}
+    assert READING | others == set(ROW)
+
+
+def test_the_notebooks_extra_gets_what_the_notebooks_import():
+    used = set()
+    for code in notebook_code():
+        for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", code, flags=re.MULTILINE))):
+            if isinstance(node, ast.Import):
+                used |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                used.add(node.module.split(".")[0])
     used -= {*sys.stdlib_module_names, "ocrkit"}
-    assert {INSTALLED_BY.get(name, name) for name in used} - installed == set()
-
-
-def test_the_doctor_asks_for_what_a_plain_install_gets():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    names = {requirement.name for requirement in required(project["project"]["dependencies"])}
-    assert names == set(doctor.NEEDED)
+    asked = {INSTALLED_BY.get(name, name) for name in used}
+    assert asked - names(installs("notebooks")) == set()
 
 
 def test_every_package_that_is_imported_is_asked_for():
-    asked = {requirement.name.replace("-", "_") for requirement in wanted()}
-    used = {name.split(".")[0] for file in modules() for name, _ in imports(file)}
-    used -= {*sys.stdlib_module_names, "ocrkit"}
-    assert {INSTALLED_BY.get(name, name).replace("-", "_") for name in used} - asked == set()
+    assert packages(modules(), later=True) - names(wanted("requirements")) == set()
+
+
+def test_the_doctor_asks_for_what_a_plain_install_gets():
+    assert names(installs()) == set(doctor.NEEDED)
+
+
+def test_the_doctor_names_an_extra_that_brings_the_package():
+    for package, (_, extra) in doctor.OPTIONAL.items():
+        assert package in names(installs(extra))
+
+
+def test_every_file_beside_the_code_is_packed():
+    patterns = project()["tool"]["setuptools"]["package-data"]["*"]
+    left_out = [
+        file.name
+        for file in tracked()
+        if PACKAGE in file.parents and file.suffix != ".py"
+        if not any(file.match(pattern) for pattern in patterns)
+    ]
+    assert left_out == []
 
 
 # --- the commands
@@ -268,14 +425,15 @@ def test_every_package_that_is_imported_is_asked_for():
 @pytest.fixture
 def clone(tmp_path):
     """A clone in which the environment looks installed; what make would do is asked with -n."""
-    for name in ("Makefile", "pyproject.toml", "env/requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "env/read.lock", "env/requirements.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
         os.utime(tmp_path / name, (1000, 1000))
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    for at, name in ((1500, "bin/uv"), (2000, ".installed-lock")):
-        (tmp_path / ".venv" / name).touch()
-        os.utime(tmp_path / ".venv" / name, (at, at))
+    for name, stamp in ((".venv", ".installed-lock"), (".venv-read", ".installed")):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        for at, file in ((1500, "bin/uv"), (2000, stamp)):
+            (tmp_path / name / file).touch()
+            os.utime(tmp_path / name / file, (at, at))
     return tmp_path
 
 
@@ -296,12 +454,44 @@ def test_a_bare_make_lists_every_command(clone):
 
 def test_a_second_make_installs_nothing(clone):
     assert make(clone, "-n", "test").strip() == ".venv/bin/python -m pytest"
+    assert len(make(clone, "-n", "demo").splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["env/requirements.lock", "pyproject.toml"])
-def test_a_changed_lock_installs_again(clone, name):
-    os.utime(clone / name, (3000, 3000))
-    assert "uv pip sync" in make(clone, "-n", "test")
+@pytest.mark.parametrize(
+    ("command", "environment", "lock"),
+    [("demo", ".venv-read", "env/read.lock"), ("test", ".venv", "env/requirements.lock")],
+)
+@pytest.mark.parametrize("changed", ["lock", "pyproject.toml"])
+def test_a_changed_lock_installs_again(clone, command, environment, lock, changed):
+    os.utime(clone / (lock if changed == "lock" else changed), (3000, 3000))
+    planned = make(clone, "-n", command)
+    assert f"{environment}/bin/uv pip sync" in planned
+    assert lock in planned
+
+
+def test_the_demo_needs_the_small_environment_alone(clone):
+    shutil.rmtree(clone / ".venv")
+    planned = make(clone, "-n", "demo")
+    assert ".venv/" not in planned
+    assert "C++" not in planned
+
+
+def test_an_environment_starts_with_python_and_uv_alone(clone):
+    shutil.rmtree(clone / ".venv-read")
+    planned = make(clone, "-n", "demo")
+    assert "-m venv --clear .venv-read\n" in planned
+    assert re.search(r"^\.venv-read/bin/python -m pip install .*uv==[\d.]+$", planned, re.MULTILINE)
+
+
+def test_installing_shows_its_progress(clone):
+    shutil.rmtree(clone / ".venv")
+    assert "quiet" not in make(clone, "-n", "test", "demo")
+
+
+def test_clean_removes_both_environments(clone):
+    make(clone, "clean")
+    assert not (clone / ".venv").exists()
+    assert not (clone / ".venv-read").exists()
 
 
 def test_torch_for_the_cpu_is_kept_once_chosen(clone):

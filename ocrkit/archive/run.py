@@ -13,15 +13,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
-import torch
-
 from ocrkit.detection import Detector
 from ocrkit.document import MIN_CONFIDENCE, Document, Page
 from ocrkit.errors import OcrkitError
 from ocrkit.pipeline import load_readers, read_pages
 from ocrkit.processor import usable_cores
 from ocrkit.recognition.recognizer import Recognizer
+from ocrkit.runtime.threads import limit_threads
 
 
 @dataclass(frozen=True)
@@ -135,5 +133,4 @@ def _ctrl_c_ignored() -> Iterator[None]:
 def _start_process(jobs: int) -> None:
     """Share the cores with the other processes."""
     threads = max(1, usable_cores() // jobs)
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
+    limit_threads(threads)

@@ -16,7 +16,7 @@ from ocrkit.image import Preprocessing, fit
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.ctc import greedy_batch
 from ocrkit.recognition.network import CRNN
-from ocrkit.runtime.pytorch import Backend
+from ocrkit.runtime import Backend
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator
 

@@ -18,8 +18,9 @@ from ocrkit.errors import OcrkitError
 from ocrkit.files import prepared_path
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN
+from ocrkit.runtime.conversion import to_openvino_network
 from ocrkit.runtime.metadata import METADATA_KEY
-from ocrkit.runtime.openvino import import_openvino, to_ir
+from ocrkit.runtime.openvino import import_openvino
 from ocrkit.runtime.packages import needs, quiet
 
 
@@ -52,7 +53,7 @@ def to_openvino(
     path = prepared_path(path, ".xml")
     inputs = calibration_inputs(model, calibration) if int8 else []
     ov = import_openvino()
-    ir = to_ir(model, height=-1 if isinstance(model, LineNet) else 32)
+    ir = to_openvino_network(model, height=-1 if isinstance(model, LineNet) else 32)
     ir.set_rt_info(json.dumps(model.facts()), METADATA_KEY)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"

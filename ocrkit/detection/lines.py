@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ocrkit.detection.letter_height import letter_height
 from ocrkit.detection.maps import STRIDE, decode, find_cores, outline
-from ocrkit.detection.network import DETECTOR_FORMAT, LineNet
 from ocrkit.detection.order import reading_order
+from ocrkit.errors import CheckpointError
 from ocrkit.image import page_ink, scaled
-from ocrkit.runtime.openvino import openvino_file
-from ocrkit.runtime.pytorch import Backend, in_pytorch
-from ocrkit.runtime.weights import check_format, fastest_weights, weights_path
+from ocrkit.runtime import Backend
+from ocrkit.runtime.metadata import DETECTOR_FORMAT, parse_metadata
+from ocrkit.runtime.weights import check_format, default_weights, weights_path
 
 MULTIPLE = 32  # sides of the network's input
 EDGE = 16  # px of paper around the page, as letters that touch its edge would look cut off
@@ -33,18 +30,18 @@ class LineDetector:
     margin: the paper around a line, as `maps.outline` has it.
     """
 
-    run: Callable[[np.ndarray], np.ndarray]
+    run: Backend
     margin: float = 0.1
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, margin: float = 0.1) -> LineDetector:
         """The network by the name of the kit's own weights, or by a path, .safetensors or .xml.
 
-        None takes "ocrkit-detector-int8" where OpenVINO is installed, as it finds the same in half
-        the time, and else "ocrkit-detector". Raises CheckpointError where there is no such file,
-        MissingPartError for an .xml without OpenVINO.
+        None takes "ocrkit-detector-int8" where OpenVINO is installed, because it finds the same
+        lines in half the time, and else "ocrkit-detector". Raises CheckpointError for a file that
+        is not there or is not a detector, MissingPartError for an .xml without OpenVINO.
         """
-        name_or_path = name_or_path or fastest_weights("ocrkit-detector")
+        name_or_path = name_or_path or default_weights("ocrkit-detector")
         return cls(detector_backend(name_or_path), margin)
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
@@ -53,43 +50,53 @@ class LineDetector:
             return []
         scale = min(page_scale(page), (MAX_PIXELS / page.size) ** 0.5)
         cores = find_cores(self.maps(scaled(page, scale)))
-        # Margins close the gutters between columns, so that the order is that of the bare lines.
+        # The order is found without margins, which would close the gutters between columns.
         order = reading_order([outline(core) for core in cores])
         return [(outline(cores[i], self.margin) / scale).astype(np.float32) for i in order]
 
     def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
-        """Line polygons of a page whose letters have the right height, in no order."""
+        """Line polygons of a page whose letters are LETTERS high, in no particular order."""
         return decode(self.maps(page), self.margin)
 
     def maps(self, page: np.ndarray) -> np.ndarray:
-        """What the network says of a page (H, W): float32 (3, h, w), the core as a probability."""
+        """The network's maps of a page (H, W): float32 (3, h, w), the core as a probability."""
         cells = [slice(EDGE // STRIDE, -(-(EDGE + side) // STRIDE)) for side in page.shape]
         core, height, middle = self.run(network_input(page))[0][:, *cells]
         return np.stack([1 / (1 + np.exp(-core)), height, middle])
 
 
 def page_scale(page: np.ndarray) -> float:
-    """By what a grey page (H, W) must be multiplied for its letters to be LETTERS high."""
+    """The factor by which a grey page (H, W) is scaled so that its letters are LETTERS high."""
     whole = min(1.0, (4_000_000 / page.size) ** 0.5)
     height = letter_height(scaled(page, whole)) / whole
     return float(np.clip(LETTERS / height, 0.05, 2.0)) if height else 1.0
 
 
 def network_input(page: np.ndarray) -> np.ndarray:
-    """A grey page (H, W) as the network takes it: float32 (1, 1, H, W), with paper all around."""
-    lack = [(EDGE, EDGE + -(side + 2 * EDGE) % MULTIPLE) for side in page.shape]
-    return np.pad(page_ink(page), lack)[None, None]
+    """The network's input of a grey page (H, W): float32 (1, 1, H, W), with paper all around."""
+    padding = [(EDGE, EDGE + -(side + 2 * EDGE) % MULTIPLE) for side in page.shape]
+    return np.pad(page_ink(page), padding)[None, None]
 
 
 def detector_backend(name_or_path: str | Path) -> Backend:
-    """A LineNet made ready to run, (N, 1, H, W) -> (N, 3, H / 4, W / 4), float32 arrays.
+    """A detector's network made ready to run, (N, 1, H, W) -> (N, 3, H / 4, W / 4), float32.
 
     Takes the name of the kit's own weights or a path: a .safetensors is run by PyTorch, an .xml by
-    OpenVINO. Raises CheckpointError and MissingPartError as `LineNet.load` and `load_backend` do.
+    OpenVINO. Raises CheckpointError for a file that is missing, damaged or no detector, and
+    MissingPartError for an .xml without OpenVINO.
     """
     path = weights_path(name_or_path, DETECTOR_FORMAT)
     if path.suffix != ".xml":
-        return in_pytorch(LineNet.load(path), torch.float32)
-    run, facts = openvino_file(path, torch.float32)
-    check_format(path, json.loads(facts or "{}").get("format"), DETECTOR_FORMAT)
-    return run
+        from ocrkit.detection.network import LineNet
+        from ocrkit.runtime.pytorch import in_pytorch
+
+        return in_pytorch(LineNet.load(path))
+    from ocrkit.runtime.openvino import check_shapes, compile_network, read_network
+
+    network, text = read_network(path)
+    metadata = parse_metadata(text or "{}", path)
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} is not a readable checkpoint: its metadata is not a table")
+    check_format(path, metadata.get("format"), DETECTOR_FORMAT)
+    check_shapes(path, network, (-1, 1, -1, -1), classes=-1)
+    return compile_network(network)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrkit.runtime.checkpoint import load_exactly, read_checkpoint, write_checkpoint
+from ocrkit.runtime.checkpoint import read_checkpoint, write_checkpoint
+from ocrkit.runtime.metadata import DETECTOR_FORMAT
 from ocrkit.runtime.weights import weights_path
 
-DETECTOR_FORMAT = "ocrkit-detector-1"
+MAX_CHANNELS = 4096
 
 
 class _Block(nn.Module):
@@ -90,10 +90,22 @@ class LineNet(nn.Module):
         Raises CheckpointError when there is no such file or it is not a detector of this kit.
         """
         path = weights_path(name_or_path, DETECTOR_FORMAT)
-        tensors, meta = read_checkpoint(path, DETECTOR_FORMAT)
-        net = cls(json.loads(meta["channels"]), json.loads(meta["provenance"]))
-        load_exactly(net, tensors, path)
-        return net.eval()
+        return read_checkpoint(path, DETECTOR_FORMAT, cls._from_metadata)
+
+    @classmethod
+    def _from_metadata(cls, stored: Mapping[str, Any]) -> LineNet:
+        channels = stored.get("channels")
+        if not (
+            isinstance(channels, list)
+            and len(channels) == 4
+            and all(type(c) is int and 2 <= c <= MAX_CHANNELS for c in channels)
+        ):
+            raise ValueError(f"channels must be four numbers from 2 to {MAX_CHANNELS}")
+        provenance = stored.get("provenance", {})
+        return cls(
+            (channels[0], channels[1], channels[2], channels[3]),
+            provenance if isinstance(provenance, Mapping) else {},
+        )
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Images: the only place where pixels become arrays.
 
-`loading` reads files into pages, `crops` cuts lines out of pages, `strips` makes the networks' input of both.
+`loading` reads files into pages, `crops` cuts lines out of pages, and `strips` makes the input of
+the networks from both.
 """
 
 from ocrkit.image.crops import along, crop_polygon, scaled

@@ -24,6 +24,9 @@ _CENTRED = 0.18  # how far from the middle the text of a crop may lie, as a shar
 _ASCENT, _DESCENT = 0.75, 0.55  # room above and below the bodies, in their height
 
 
+MAX_SIZE = 16_384  # of any setting of `Preprocessing` in pixels
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a crop becomes the model's input; it travels with the model's weights.
@@ -44,10 +47,18 @@ class Preprocessing:
     max_width: int = 2048
 
     def __post_init__(self) -> None:
+        sizes = self.height, self.bucket, self.min_width, self.max_width
+        # Larger ones would only ask for more memory than any strip needs.
+        if not all(type(size) is int and 1 <= size <= MAX_SIZE for size in sizes):
+            raise ValueError(
+                f"height, bucket, min_width and max_width must be from 1 to {MAX_SIZE}, not {sizes}"
+            )
+        if self.min_width > self.max_width or self.bucket > self.max_width:
+            raise ValueError("min_width and bucket must be no larger than max_width")
         if self.normalize not in ("contrast", "reference"):
-            raise ValueError(f"normalize must be 'contrast' or 'reference', not '{self.normalize}'")
-        if min(self.height, self.bucket, self.min_width) < 1 or self.max_width < self.min_width:
-            raise ValueError("height, bucket, min_width must be 1 or more, max_width >= min_width")
+            raise ValueError(f"normalize is {self.normalize!r}; choose 'contrast' or 'reference'")
+        if type(self.trim) is not bool:
+            raise ValueError(f"trim must be true or false, not {self.trim!r}")
 
     @property
     def paper(self) -> float:

@@ -7,6 +7,7 @@ a second.
 from __future__ import annotations
 
 import html
+import json
 import os
 import platform
 import shutil
@@ -22,24 +23,36 @@ from xml.etree import ElementTree
 from ocrkit.processor import FEATURES, cpuinfo, usable_cores
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-INSTALL = "pip install {} (or, in a clone of the repository: make clean setup)"
-NEEDED = ("torch", "numpy", "pillow", "opencv-python-headless", "safetensors", "jiwer", "psutil",
-          "rich", "shapely", "tqdm", "typer")  # fmt: skip
+NEEDED = (
+    "openvino",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "shapely",
+    "rich",
+    "tqdm",
+    "typer",
+)
 IPEX = "intel-extension-for-pytorch"
-# Optional package -> what is closed without it.
+# Optional package -> what it is needed for, and the extra of this package that brings it.
 OPTIONAL = {
-    "neural-compressor": "INT8 with Neural Compressor",
-    "neural-compressor-pt": "INT8 with Neural Compressor",
-    "openvino": "the OpenVINO backend",
-    "nncf": "INT8 with OpenVINO",
-    "onnx": "export to ONNX",
-    "onnxruntime": "running exported ONNX models",
-    "easyocr": "the craft detector",
-    "trdg": "the words and dictionaries that training data are made of",
-    "jupyterlab": "the notebooks",
-    "papermill": "running notebooks from the command line",
-    "matplotlib": "figures",
-    "pandas": "tables in the notebooks",
+    "torch": ("training, and reading with .safetensors weights", "train"),
+    "safetensors": ("training, and reading with .safetensors weights", "train"),
+    "jiwer": ("error rates", "train"),
+    "optuna": ("grid search", "train"),
+    "torchinfo": ("the table of a network's layers", "train"),
+    "trdg": ("the words and dictionaries that training data are made of", "train"),
+    "nncf": ("INT8 with OpenVINO", "train"),
+    "onnx": ("export to ONNX", "train"),
+    "onnxruntime": ("running exported ONNX models", "train"),
+    "neural-compressor": ("INT8 with Neural Compressor", "inc"),
+    "neural-compressor-pt": ("INT8 with Neural Compressor", "inc"),
+    "easyocr": ("the craft detector", "craft"),
+    "jupyterlab": ("the notebooks", "notebooks"),
+    "papermill": ("running notebooks from the command line", "notebooks"),
+    "matplotlib": ("figures", "notebooks"),
+    "pandas": ("tables in the notebooks", "notebooks"),
+    "psutil": ("the memory and the physical cores in this report", "notebooks"),
 }
 State = Literal["ok", "optional", "broken"]
 
@@ -104,10 +117,15 @@ def doctor() -> Report:
 
 def package_rows() -> Iterator[Row]:
     for name in NEEDED:
-        yield _row(name, version_of(name), "broken", INSTALL.format(name))
-    for name, use in OPTIONAL.items():
-        yield _row(name, version_of(name), "optional", f"for {use}: {INSTALL.format(name)}")
+        remedy = f"pip install {name} (in a clone of the repository: make clean demo)"
+        yield _row(name, version_of(name), "broken", remedy)
+    for name, (use, extra) in OPTIONAL.items():
+        yield _row(name, version_of(name), "optional", f"for {use}: {_install(extra)}")
     yield ipex_row(version_of(IPEX), version_of("torch"))
+
+
+def _install(extra: str) -> str:
+    return f"pip install 'ocrkit[{extra}]' (in a clone of the repository: make setup)"
 
 
 def _row(what: str, found: str | None, otherwise: State, remedy: str, fine: bool = True) -> Row:
@@ -123,7 +141,7 @@ def ipex_row(ipex: str | None, torch: str | None) -> Row:
     if ipex and not f"{torch}.".startswith(f"{wanted}."):
         remedy = f"pip install 'torch=={wanted}.*', or pip uninstall {IPEX}: it is not needed"
         return Row(IPEX, f"{ipex} beside torch {torch or '(missing)'}", "broken", remedy)
-    remedy = f"for the ipex backend: {INSTALL.format(IPEX)}; it needs torch {wanted}"
+    remedy = f"for the ipex backend, on Linux with an x86-64 CPU alone: {_install('ipex')}"
     return _row(IPEX, ipex, "optional", remedy)
 
 
@@ -140,30 +158,33 @@ def cpu_rows(model: str, flags: Collection[str]) -> Iterator[Row]:
 
 
 def machine_rows() -> Iterator[Row]:
+    cores = f"{usable_cores()} usable here"
     try:
         import psutil
     except ImportError:
-        return  # package_rows has said so
-    physical = psutil.cpu_count(logical=False) or "?"
-    yield Row("cores", f"{physical} physical, {usable_cores()} usable here")
-    memory = psutil.virtual_memory()
-    found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
-    remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
-    yield _row("memory", found, "optional", remedy, memory.available >= 2 * 2**30)
+        yield Row("cores", cores)
+    else:
+        yield Row("cores", f"{psutil.cpu_count(logical=False) or '?'} physical, {cores}")
+        memory = psutil.virtual_memory()
+        found = f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"
+        remedy = "close other programs; read with --jobs 1, train with a smaller batch_size"
+        yield _row("memory", found, "optional", remedy, memory.available >= 2 * 2**30)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     remedy = "make room, or name another disk with -o DIR"
     yield _row("disk", f"{free:.1f} GiB free here", "broken", remedy, free >= 1)
 
 
 def compiler_row(name: str) -> Row:
+    """The compiler of torch.compile; where torch is not installed, nothing needs it."""
     version = _first_line(*name.split(), "-dumpversion")
     remedy = "torch.compile needs one: sudo apt-get install g++ (Fedora: sudo dnf install gcc-c++)"
-    return _row("C++ compiler", version and f"{name} {version}", "broken", remedy)
+    otherwise: State = "broken" if version_of("torch") else "optional"
+    return _row("C++ compiler", version and f"{name} {version}", otherwise, remedy)
 
 
 def weights_rows(folder: Path) -> Iterator[Row]:
     """One row for each model, with the size of its weights and the beginning of their SHA-256."""
-    if not (version_of("safetensors") and version_of("numpy")):
+    if not version_of("numpy"):
         return  # package_rows has said so
     files = [file for file in sorted(folder.glob("*")) if file.suffix in OPENED]
     if not files:
@@ -187,10 +208,14 @@ def weights_rows(folder: Path) -> Iterator[Row]:
 
 
 def _open_safetensors(file: Path) -> None:
-    from safetensors import safe_open
-
-    with safe_open(file, "numpy"):
-        pass
+    # A length in 8 bytes, a header of that length in JSON, the tensors. Read here by hand, because
+    # the package safetensors comes with training alone.
+    data = file.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    header.pop("__metadata__", None)
+    if len(data) != start + max(tensor["data_offsets"][1] for tensor in header.values()):
+        raise ValueError
 
 
 def _open_npz(file: Path) -> None:
@@ -226,7 +251,7 @@ def widgets_row() -> Row:
     what = "JupyterLab widgets"
     found = {name: version_of(name) for name in ("ipywidgets", "jupyterlab_widgets", "jupyterlab")}
     if missing := [name for name, version in found.items() if not version]:
-        remedy = f"for the controls in the notebooks: {INSTALL.format(' '.join(missing))}"
+        remedy = f"for the controls in the notebooks: {_install('notebooks')}"
         return Row(what, f"no {', '.join(missing)}", "optional", remedy)
     from jupyter_core.paths import jupyter_path  # JupyterLab brings both along
     from packaging.requirements import Requirement

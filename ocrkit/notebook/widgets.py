@@ -22,7 +22,7 @@ from ocrkit.errors import OcrkitError
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
 from ocrkit.pipeline import read_document
 from ocrkit.runtime.packages import needs
-from ocrkit.runtime.weights import fastest_weights, models_below
+from ocrkit.runtime.weights import default_weights, models_below
 
 with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which gives the same result"):
     import ipywidgets
@@ -116,7 +116,7 @@ class Reader(ipywidgets.VBox):
     def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
-        own = dict.fromkeys((fastest_weights("ocrkit-fast"), "ocrkit-fast"))
+        own = dict.fromkeys((default_weights("ocrkit-fast"), "ocrkit-fast"))
         others = [(str(path.relative_to(output)), path) for path in models_below(output)]
         self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
         self.upload = ipywidgets.FileUpload(

@@ -1,83 +1,96 @@
-"""Ways to run a CRNN. A backend is a callable on arrays, and whoever calls it cannot tell which.
+"""Ways to run a recogniser: a network in memory by `load_backend`, a file by `load_file`.
 
-`(N, 1, 32, W) float32 -> logits (T, N, C) float32`, for any N and W.
+What a runtime needs is imported when it is asked for, so that OpenVINO runs without PyTorch.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from ocrkit.recognition.metadata import ReaderMetadata
+from ocrkit.runtime import Backend, check_precision
+from ocrkit.runtime.threads import thread_count
 
-from ocrkit.errors import CheckpointError
-from ocrkit.image import Preprocessing
-from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.network import CRNN
-from ocrkit.runtime.ipex import in_ipex
-from ocrkit.runtime.metadata import FORMAT
-from ocrkit.runtime.onnxruntime import onnx_file
-from ocrkit.runtime.openvino import compile_ir, openvino_file, to_ir
-from ocrkit.runtime.pt2 import pt2_file
-from ocrkit.runtime.pytorch import Backend, in_pytorch, torch_dtype
-from ocrkit.runtime.weights import check_format
+if TYPE_CHECKING:
+    from ocrkit.recognition.network import CRNN
+
+BACKENDS = ("pytorch", "ipex", "openvino")
+# How a file is run, by its suffix; the first is the usual way.
+FILES = {
+    ".xml": ("openvino",),
+    ".onnx": ("onnxruntime",),
+    ".pt2": ("pytorch", "inductor"),
+}
 
 
 def load_backend(name: str, model: CRNN, precision: str = "float32") -> Backend:
     """The model made ready to run by "pytorch", "ipex" or "openvino", in "float32" or "bfloat16".
 
     The model itself is left as it is. Raises ValueError for another name or precision, and
-    MissingPartError when the package that a backend needs is not there, or "ipex" or "openvino" is
-    to compute in bfloat16 on a processor that cannot.
+    MissingPartError if the package that a backend needs is not installed, or if "ipex" or
+    "openvino" is to compute in bfloat16 on a processor that cannot.
     """
     if name not in BACKENDS:
         raise ValueError(f"no backend is called {name!r}; choose one of {', '.join(BACKENDS)}")
-    return BACKENDS[name](deepcopy(model).eval(), torch_dtype(precision))
+    check_precision(precision)
+    model = deepcopy(model).eval()
+    if name == "openvino":
+        from ocrkit.runtime.conversion import to_openvino_network
+        from ocrkit.runtime.openvino import compile_network
+
+        return compile_network(to_openvino_network(model), precision, streams=thread_count())
+    if name == "ipex":
+        from ocrkit.runtime.ipex import in_ipex
+
+        return in_ipex(model, precision)
+    from ocrkit.runtime.pytorch import in_pytorch
+
+    return in_pytorch(model, precision)
 
 
 def load_file(
     path: str | Path, backend: str | None = None, precision: str = "float32"
-) -> tuple[Backend, Alphabet, Preprocessing]:
-    """A model that `quantize` wrote, with what its checkpoint said of its use.
+) -> tuple[Backend, ReaderMetadata]:
+    """The network of a file that `ocrkit.compress` wrote, and the settings to use it with.
 
     backend: "openvino" for an .xml, "onnxruntime" for an .onnx; for a .pt2 "pytorch", which rounds
     as INT8 does but computes in floating point, or "inductor", which computes in INT8, but compiles
-    for a while whenever it meets a batch of a new shape. None takes the first. `precision` is for
-    what OpenVINO finds in floating point.
+    for a while whenever a batch has a new shape. None takes the first. precision: for the layers
+    that OpenVINO computes in floating point.
 
-    Raises CheckpointError if a file is missing, damaged or not the kit's, ValueError for a backend
-    or precision that the file does not go with, and else as `load_backend`.
+    Raises CheckpointError if a file is missing, damaged or not the kit's, or may hold code;
+    ValueError for a backend or precision that the file cannot be run with; MissingPartError as
+    `load_backend` does.
     """
     path = Path(path)
     if path.suffix not in FILES:
-        raise ValueError(f"{path} is none of the files that ocrkit.quantize writes")
-    kinds, dtype = FILES[path.suffix], torch_dtype(precision)
-    backend = backend or next(iter(kinds))
+        raise ValueError(f"{path} is not a file that ocrkit.compress writes: {', '.join(FILES)}")
+    kinds = FILES[path.suffix]
+    backend = backend or kinds[0]
+    check_precision(precision)
     if backend not in kinds:
         raise ValueError(f"{path} is run by the backend {' or '.join(kinds)}, not {backend!r}")
-    if dtype is not torch.float32 and backend != "openvino":
+    if precision != "float32" and backend != "openvino":
         raise ValueError(f"{path} computes in its own precision; leave out {precision!r}")
-    run, facts = kinds[backend](path, dtype)
-    if facts is None:
-        raise CheckpointError(
-            f"{path} does not say which alphabet it reads; take one that ocrkit.quantize wrote"
-        )
-    said = json.loads(facts)
-    check_format(path, said.get("format"), FORMAT)
-    return run, Alphabet(said["alphabet"]), Preprocessing(**said["preprocessing"])
+    if backend == "openvino":
+        return _openvino_file(path, precision)
+    if backend == "onnxruntime":
+        from ocrkit.runtime.onnxruntime import onnx_backend
+
+        run, stored = onnx_backend(path)
+    else:
+        from ocrkit.runtime.pt2 import pt2_backend
+
+        run, stored = pt2_backend(path, compiled=backend == "inductor")
+    return run, ReaderMetadata.from_text(stored, path)
 
 
-BACKENDS: dict[str, Callable[[CRNN, torch.dtype], Backend]] = {
-    "pytorch": in_pytorch,
-    "ipex": in_ipex,
-    "openvino": lambda model, dtype: compile_ir(to_ir(model), dtype),
-}
-# How a file is run, by its suffix; the first is the usual way.
-FILES: dict[str, dict[str, Callable[[Path, torch.dtype], tuple[Backend, str | None]]]] = {
-    ".xml": {"openvino": openvino_file},
-    ".onnx": {"onnxruntime": onnx_file},
-    ".pt2": {"pytorch": pt2_file, "inductor": partial(pt2_file, compiled=True)},
-}
+def _openvino_file(path: Path, precision: str) -> tuple[Backend, ReaderMetadata]:
+    from ocrkit.runtime.openvino import check_shapes, compile_network, read_network
+
+    network, stored = read_network(path)
+    metadata = ReaderMetadata.from_text(stored, path)
+    check_shapes(path, network, (-1, 1, metadata.preprocessing.height, -1), len(metadata.alphabet))
+    return compile_network(network, precision, streams=thread_count()), metadata

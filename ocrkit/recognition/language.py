@@ -1,21 +1,17 @@
-"""How likely a text is: a language model of characters, counted over what the generator writes.
+"""A character language model: how probable a character is after the ones before it.
 
-A beam search weighs what the network saw with it (see `ctc.beam`): of two readings that look alike
-the one wins that is more like words, amounts, dates and codes. It knows no sentences, only how
-characters follow one another.
-
-    python -m ocrkit.training.language_counts    counts it anew, which takes a minute
+A beam search combines it with the network's probabilities (see `ctc.beam`): of two texts that look
+alike the one wins that is more like words, amounts, dates and codes. The model knows no sentences,
+only how characters follow one another. `ocrkit.training.language_counts` counts the kit's own.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import accumulate
+from functools import cache, cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -24,28 +20,30 @@ import numpy as np
 from ocrkit.errors import CheckpointError
 
 START = "\n"  # stands before the first character of a line
-_AFTER_ALL = "\U0010ffff"
-_REMEMBERED = 500_000  # chances kept for the next time, some 50 MB of them
+_LAST = "\U0010ffff"  # sorts after every other character
+_CACHED = 20_000  # contexts whose probabilities are kept for the next time, some 40 MB of them
 
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
-    """Chances of the next character, from the n - 1 before it.
+    """Probabilities of the next character, from the n - 1 characters before it.
 
     An n-gram model with the interpolation of Witten and Bell ("The zero-frequency problem", IEEE
     Trans. Information Theory, 1991). grams: for each n from 1 up, all texts of n characters that
-    were seen, sorted. ends: beside each, the times that it and those before it were seen.
+    were seen, sorted. times: how often each was seen, (len(grams[n - 1]),) int.
     """
 
     grams: tuple[list[str], ...]
-    ends: tuple[list[int], ...]
-    _known: dict[str, float] = field(default_factory=dict, repr=False)
+    times: tuple[np.ndarray, ...]
+    _log_probs: dict[str, list[float]] = field(default_factory=dict, repr=False)
+    _probs: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def count(cls, texts: Iterable[str], order: int = 5, at_least: int = 3) -> LanguageModel:
         """The model of some lines of text.
 
-        order: the largest n. at_least: those of more than three characters count from so many on.
+        order: the largest n. at_least: n-grams of more than three characters are kept if they were
+        seen at least so often.
         """
         counts: list[Counter[str]] = [Counter() for _ in range(order)]
         for text in texts:
@@ -58,51 +56,69 @@ class LanguageModel:
             for n, table in enumerate(counts, start=1)
         ]
         grams = tuple([gram for gram, _ in table] for table in tables)
-        return cls(grams, tuple(list(accumulate(seen for _, seen in table)) for table in tables))
+        return cls(grams, tuple(np.array([seen for _, seen in table], int) for table in tables))
 
     def log_probability(self, before: str, character: str) -> float:
-        """Natural logarithm of the chance of `character` after `before`, the line's beginning."""
-        gram = (START + before)[1 - len(self.grams) :] + character
-        if gram not in self._known:
-            if len(self._known) > _REMEMBERED:
-                self._known.clear()
-            self._known[gram] = math.log(self._chance(gram))
-        return self._known[gram]
+        """Natural logarithm of the probability of `character` after `before`, the line so far."""
+        context = (START + before)[1 - len(self.grams) :] if len(self.grams) > 1 else ""
+        known = self._log_probs.get(context)
+        if known is None:
+            if len(self._log_probs) >= _CACHED:
+                self._log_probs.clear()
+                self._probs.clear()
+            known = self._log_probs[context] = np.log(self._distribution(context)).tolist()
+        return known[self._classes.get(character, -1)]
 
-    def _chance(self, gram: str) -> float:
-        context = gram[:-1]
-        grams, ends = self.grams[len(context)], self.ends[len(context)]
-        shorter = self._chance(gram[1:]) if context else 1 / (len(grams) + 1)
-        # Those that begin with the context lie side by side.
-        first, last = bisect_left(grams, context), bisect_left(grams, context + _AFTER_ALL)
+    @cached_property
+    def _classes(self) -> dict[str, int]:
+        """The index of each known character; all others share one more index at the end."""
+        return {character: i for i, character in enumerate(self.grams[0])}
+
+    def _distribution(self, context: str) -> np.ndarray:
+        """The probability of each known character, and of any one other, after a context."""
+        known = self._probs.get(context)
+        if known is not None:
+            return known
+        size = len(self.grams[0]) + 1
+        shorter = self._distribution(context[1:]) if context else np.full(size, 1 / size)
+        grams = self.grams[len(context)]
+        # The n-grams that begin with the context lie side by side.
+        first, last = bisect_left(grams, context), bisect_left(grams, context + _LAST)
         if first == last:
             return shorter
-        at = bisect_left(grams, gram, first, last)
-        times = ends[at] - (ends[at - 1] if at else 0) if grams[at : at + 1] == [gram] else 0
-        total, kinds = ends[last - 1] - (ends[first - 1] if first else 0), last - first
-        return (times + kinds * shorter) / (total + kinds)
+        kinds = last - first
+        seen = self.times[len(context)][first:last]
+        result = kinds * shorter
+        result[self._followers[len(context)][first:last]] += seen
+        result /= seen.sum() + kinds
+        self._probs[context] = result
+        return result
+
+    @cached_property
+    def _followers(self) -> tuple[np.ndarray, ...]:
+        """The index of the last character of each n-gram."""
+        return tuple(np.array([self._classes[gram[-1]] for gram in table]) for table in self.grams)
 
     def save(self, path: str | Path) -> None:
         """Write the model to an .npz file."""
         tables = {f"grams{n}": np.array(table) for n, table in enumerate(self.grams, start=1)}
-        # How often each was seen: small numbers, which pack better than their sums.
-        for n, ends in enumerate(self.ends, start=1):
-            tables[f"times{n}"] = np.diff(ends, prepend=0).astype(np.uint32)
+        tables |= {f"times{n}": t.astype(np.uint32) for n, t in enumerate(self.times, start=1)}
         np.savez_compressed(path, allow_pickle=False, **tables)
 
     @classmethod
     def load(cls, path: str | Path) -> LanguageModel:
-        """The model of an .npz file; raises CheckpointError where there is none."""
+        """The model of an .npz file; raises CheckpointError if it is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 orders = range(1, len(file.files) // 2 + 1)
                 grams = tuple(file[f"grams{n}"].tolist() for n in orders)
-                ends = tuple(np.cumsum(file[f"times{n}"]).tolist() for n in orders)
+                times = tuple(file[f"times{n}"].astype(int) for n in orders)
         except (OSError, EOFError, BadZipFile, KeyError, ValueError) as error:
             raise CheckpointError(
-                f"{path} is not a language model ({error}); `python -m ocrkit.training.language_counts` makes one"
+                f"{path} is not a language model ({error}); "
+                "`python -m ocrkit.training.language_counts` makes one"
             ) from error
-        return cls(grams, ends)
+        return cls(grams, times)
 
 
 DEFAULT_LANGUAGE_MODEL = Path(__file__).parents[1] / "weights" / "ocrkit-language.npz"
@@ -110,5 +126,5 @@ DEFAULT_LANGUAGE_MODEL = Path(__file__).parents[1] / "weights" / "ocrkit-languag
 
 @cache
 def default_language_model() -> LanguageModel:
-    """The model that the kit comes with, loaded once."""
+    """The kit's own model, loaded once."""
     return LanguageModel.load(DEFAULT_LANGUAGE_MODEL)

@@ -10,30 +10,40 @@ import numpy as np
 
 from ocrkit.recognition.ctc import Character
 
-WORD_GAP = 1.35  # times the usual gap of letters set apart is a gap between words
+WORD_GAP = 1.35  # a gap this many times the usual one parts two letterspaced words
+SHORTEST_RUN = 4  # letters, or marks, that stand alone one after the other
 
 
 def without_letterspacing(characters: Sequence[Character]) -> tuple[Character, ...]:
-    """A line's characters, words that are set with a space after each letter closed up.
+    """A line's characters without the spaces inside letterspaced words.
 
     S U C H words are known by four letters in a row that stand alone, and rows . . . . of a mark by
-    four of it. A gap that is clearly wider than the others is a space between two of them.
+    four of it. A gap that is clearly wider than the others remains a space between two words.
     """
-    spaces: list[int] = []  # those within words
-    runs = groupby(word_spans(characters), key=lambda word: _run_kind(characters[slice(*word)]))
+    inside: list[int] = []  # indices of the spaces within words
+    runs = groupby(word_spans(characters), key=lambda word: _kind(characters[slice(*word)]))
     for run in (list(words) for kind, words in runs if kind):
-        if sum(end - first == 1 for first, end in run) >= 4:
-            at = [end for _, end in run[:-1]]
-            gaps = [centre(characters[i + 1]) - centre(characters[i - 1]) for i in at]
+        if sum(end - first == 1 for first, end in run) >= SHORTEST_RUN:
+            spaces = [end for _, end in run[:-1]]
+            gaps = [characters[i + 1].centre - characters[i - 1].centre for i in spaces]
             usual = float(np.median(gaps))
-            if at[0] == 1 and characters[0].start == 0:  # a spike at the edge may be half a gap off
+            # A character at the line's edge may seem half a gap away from its real place.
+            if spaces[0] == 1 and characters[0].start == 0:
                 gaps[0] -= usual / 2
-            spaces += [i for i, gap in zip(at, gaps, strict=True) if gap < WORD_GAP * usual]
-    return tuple(c for i, c in enumerate(characters) if i not in spaces)
+            inside += [i for i, gap in zip(spaces, gaps, strict=True) if gap < WORD_GAP * usual]
+    return tuple(c for i, c in enumerate(characters) if i not in inside)
 
 
-def _run_kind(word: Sequence[Character]) -> str:
-    """The kind of run that a word may belong to: "letters", its mark if it is nothing else, or "".
+def word_spans(characters: Sequence[Character]) -> Iterator[tuple[int, int]]:
+    """For each word the index of its first character and that after its last."""
+    ends = [i for i, c in enumerate(characters) if c.char == " "] + [len(characters)]
+    for first, end in zip([0, *(i + 1 for i in ends)], ends, strict=False):
+        if end > first:
+            yield first, end
+
+
+def _kind(word: Sequence[Character]) -> str:
+    """What a word may be a part of: "letters", a row of its mark (the mark), or neither ("").
 
     A letter stands alone, or as in L'O U E S T with an apostrophe or another mark beside it.
     """
@@ -42,15 +52,3 @@ def _run_kind(word: Sequence[Character]) -> str:
     if letters.isalpha() and len(text) <= 3 and len(letters) <= 1 + bool({*text} & {*"'’"}):
         return "letters"
     return text[0] if len({*text}) == 1 and not text[0].isalnum() else ""
-
-
-def word_spans(characters: Sequence[Character]) -> Iterator[tuple[int, int]]:
-    """The first character of each word and the first after it; spaces part them."""
-    ends = [i for i, c in enumerate(characters) if c.char == " "] + [len(characters)]
-    for first, end in zip([0, *(i + 1 for i in ends)], ends, strict=False):
-        if end > first:
-            yield first, end
-
-
-def centre(character: Character) -> float:
-    return (character.start + character.end) / 2

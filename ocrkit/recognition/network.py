@@ -8,7 +8,6 @@ bidirectional LSTMs that read the strip from both ends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +19,13 @@ from torch import Tensor, nn
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.metadata import ReaderMetadata
 from ocrkit.runtime.checkpoint import load_exactly, read_checkpoint, write_checkpoint
 from ocrkit.runtime.metadata import FORMAT
 from ocrkit.runtime.weights import weights_path
+
+MAX_WIDTH, MAX_HIDDEN = 8.0, 4096
+ROWS = 32  # of a strip: the convolutions reduce them to one
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.batch_norm not in ("reference", "all"):
             raise ValueError(f"batch_norm is {self.batch_norm!r}; choose 'reference' or 'all'")
-        if self.width <= 0:
-            raise ValueError(f"width is {self.width}; it must be above 0 (1.0 is the reference)")
+        if not 0 < self.width <= MAX_WIDTH:
+            raise ValueError(
+                f"width is {self.width}; it must be above 0 (1.0 is the reference) and at most "
+                f"{MAX_WIDTH}"
+            )
+        if self.hidden is not None and not 1 <= self.hidden <= MAX_HIDDEN:
+            raise ValueError(f"hidden is {self.hidden}; it must be from 1 to {MAX_HIDDEN}")
 
     def channels(self, reference: int) -> int:
         """A channel count of the reference table, scaled and rounded to a multiple of 8."""
@@ -85,6 +93,11 @@ class CRNN(nn.Module):
         self.config = config or ModelConfig()
         self.alphabet = alphabet or Alphabet()
         self.preprocessing = preprocessing or Preprocessing()
+        if self.preprocessing.height != ROWS:
+            raise ValueError(
+                f"the network reads strips of {ROWS} rows, but preprocessing.height is "
+                f"{self.preprocessing.height}"
+            )
         self.provenance = dict(provenance or {})
 
         c1, c2, c3, c4 = (self.config.channels(n) for n in (64, 128, 256, 512))
@@ -142,21 +155,13 @@ class CRNN(nn.Module):
 
         Raises CheckpointError when there is no such file or it is not a checkpoint of this kit.
         """
-        path = weights_path(name_or_path)
-        tensors, meta = read_checkpoint(path, FORMAT)
-        try:
-            model = cls(
-                ModelConfig(**json.loads(meta["config"])),
-                Alphabet(meta["alphabet"]),
-                Preprocessing(**json.loads(meta["preprocessing"])),
-                json.loads(meta["provenance"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} says of itself what this version of ocrkit does not understand: {error!r}"
-            ) from error
-        load_exactly(model, tensors, path)
-        return model.eval()
+        return read_checkpoint(weights_path(name_or_path), FORMAT, cls._from_metadata)
+
+    @classmethod
+    def _from_metadata(cls, stored: Mapping[str, Any]) -> CRNN:
+        metadata = ReaderMetadata.from_mapping(stored)
+        config = ModelConfig(**metadata.config)
+        return cls(config, metadata.alphabet, metadata.preprocessing, metadata.provenance)
 
     @classmethod
     def load_reference(cls, path: str | Path, alphabet: Alphabet) -> CRNN:

@@ -1,4 +1,4 @@
-"""A round sign that stands alone on its line, as in a column of figures."""
+"""A round sign that stands alone on its line, as in a column of figures, is a nought."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from dataclasses import replace
 import numpy as np
 
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.ctc import Decoded, log_softmax
+from ocrkit.recognition.ctc import Decoded
 
-# Signs that nothing but what is beside them tells apart; and the share of their chances from which
-# on one that stands alone is a nought.
-NOUGHTS, NOUGHT = ("0", "O", "o"), 0.1
+ROUND_SIGNS = ("0", "O", "o")  # only the characters beside them tell them apart
+LEAST_SHARE = 0.1  # of the round signs' probability that the nought must have
 
 
-def lone_nought(best: Decoded, logits: np.ndarray, alphabet: Alphabet) -> Decoded:
-    """A line of one round sign, from outputs (T, C): a nought, unless it hardly looks like one.
+def lone_nought(best: Decoded, log_probs: np.ndarray, alphabet: Alphabet) -> Decoded:
+    """A line of one round sign, with log-probabilities (T, C): a nought, unless that is improbable.
 
-    What stands alone is a figure in a column far more often than a letter. As sure as that it is
-    any of the round signs.
+    A round sign alone is a figure in a column far more often than a letter. The confidence is that
+    of its being any of the round signs.
     """
     (sign,) = best.characters
-    known = [c for c in NOUGHTS if c in alphabet.characters]
+    known = [c for c in ROUND_SIGNS if c in alphabet.characters]
     ids = [alphabet.encode(c)[0] for c in known]
-    shares = np.exp(log_softmax(logits)[sign.start : sign.end, ids]).max(axis=0).tolist()
-    chance = dict(zip(known, shares, strict=True)).get("0", 0.0)
-    if chance < NOUGHT * sum(shares):
+    probs = np.exp(log_probs[sign.start : sign.end, ids]).max(axis=0).tolist()
+    nought = dict(zip(known, probs, strict=True)).get("0", 0.0)
+    if nought < LEAST_SHARE * sum(probs):
         return best
-    sure = min(1.0, sum(shares))
-    return Decoded("0", sure, (replace(sign, char="0", confidence=sure),))
+    confidence = min(1.0, sum(probs))
+    return Decoded("0", confidence, (replace(sign, char="0", confidence=confidence),))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocrkit.recognition.ctc import Character, Decoded
-from ocrkit.recognition.letterspacing import centre, without_letterspacing, word_spans
+from ocrkit.recognition.letterspacing import without_letterspacing, word_spans
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ NOTHING = Reading("", 0.0)
 
 
 def reading_of(decoded: Decoded, steps: int) -> Reading:
-    """Text and words of a decoded line of so many time steps; spaces part the words."""
+    """Text and words of a line that was decoded from `steps` time steps; spaces part the words."""
     characters = without_letterspacing(decoded.characters)
-    centres = [centre(c) for c in characters]
-    # CTC marks a character with a spike somewhere inside it; its width has to be guessed.
+    centres = [c.centre for c in characters]
+    # CTC marks a character at one point inside it, so the width of a character is an estimate.
     pitch = float(np.median(np.diff(centres))) if len(centres) > 1 else steps / 2
     words: list[WordReading] = []
     for first, end in word_spans(characters):
-        # No further than the space before and the space after.
+        # A word reaches no further than the space before it and the space after it.
         start = max(centres[first - 1] if first else 0.0, centres[first] - pitch / 2)
         limit = centres[end] if end < len(characters) else float(steps)
         stop = min(limit, centres[end - 1] + pitch / 2)

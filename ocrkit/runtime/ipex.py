@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from ocrkit.errors import MissingPartError
-from ocrkit.recognition.network import CRNN
-from ocrkit.runtime.pytorch import Backend, torch_runner
+from ocrkit.runtime import Backend
+from ocrkit.runtime.pytorch import DTYPES, module_backend
 
 
-def in_ipex(model: CRNN, dtype: torch.dtype) -> Backend:
+def in_ipex(model: nn.Module, precision: str = "float32") -> Backend:
+    """A network, in eval mode, optimised by IPEX, as a callable on arrays."""
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return torch_runner(ipex_optimized(model, dtype, "the backend 'pytorch'", inplace=True), dtype)
+    optimized = ipex_optimized(model, DTYPES[precision], "the backend 'pytorch'", inplace=True)
+    return module_backend(optimized, precision)
 
 
-def ipex_optimized(model: CRNN, dtype: torch.dtype, instead: str, **options: Any) -> Any:
-    """What `ipex.optimize` makes of a model; MissingPartError, with what to take, if it cannot."""
+def ipex_optimized(model: nn.Module, dtype: torch.dtype, instead: str, **options: Any) -> Any:
+    """The result of `ipex.optimize`; MissingPartError, which names an alternative, if it fails."""
     try:
         import intel_extension_for_pytorch as ipex
     except (ImportError, OSError, SystemExit, AttributeError) as error:
-        # As it is imported IPEX checks torch's version (and trips over its own os.exit, an
+        # While it is imported IPEX checks torch's version (and fails on its own os.exit, an
         # AttributeError) and the processor.
         raise MissingPartError(
             f"Intel Extension for PyTorch cannot be used here ({error}); install it with "

@@ -1,33 +1,19 @@
-"""Running a network with OpenVINO."""
+"""Running a network with OpenVINO. Nothing here needs PyTorch."""
 
 from __future__ import annotations
 
-import warnings
-from copy import deepcopy
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-import torch
-from torch import nn
+import numpy as np
 
 from ocrkit.errors import CheckpointError, MissingPartError
 from ocrkit.runtime.metadata import METADATA_KEY
 from ocrkit.runtime.packages import needs
-from ocrkit.runtime.pytorch import Backend
-
-
-def openvino_file(path: Path, dtype: torch.dtype) -> tuple[Backend, str | None]:
-    """A model that `quantize` wrote, run by OpenVINO, and its facts as JSON if it has any."""
-    ov = import_openvino()
-    try:
-        ir = ov.Core().read_model(path)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {str(error).strip().splitlines()[-1]}; it takes an .xml and, "
-            "beside it, the .bin written with it: run notebook 05_openvino to make both"
-        ) from error
-    facts = ir.get_rt_info(METADATA_KEY).astype(str) if ir.has_rt_info(METADATA_KEY) else None
-    return compile_ir(ir, dtype), facts
+from ocrkit.runtime.threads import thread_count
 
 
 def import_openvino() -> Any:
@@ -37,31 +23,135 @@ def import_openvino() -> Any:
     return openvino
 
 
-def to_ir(model: nn.Module, height: int = 32) -> Any:
-    """The model as an openvino.Model of the same input and output, (N, 1, height, W).
+class OpenVinoBackend:
+    """A compiled network as a callable on arrays; safe to call from several threads at once.
 
-    For any N and W; height -1 is for any height as well.
+    Each call takes an infer request of its own, with its own buffers, and gives it back at the end.
+    (Two threads that shared one request got each other's outputs.)
     """
-    ov, example = import_openvino(), torch.zeros(1, 1, 32 if height < 0 else height, 64)
-    model = deepcopy(model).eval().to("cpu")
-    # Tracing warns that it might have fixed batch and width; the tests see that it does not.
-    with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
-        return ov.convert_model(model, example_input=example, input=[-1, 1, height, -1])
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+        self.requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.idle: deque[Any] = deque()  # its methods are atomic
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The network's output for one batch."""
+        request = self._request()
+        request.infer({0: images})
+        return self._output(request)
+
+    def run_batches(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The outputs for many batches, in order; the next ones are computed in the background."""
+        running: deque[Any] = deque()
+        try:
+            for images in batches:
+                request = self._request()
+                request.start_async({0: images})
+                running.append(request)
+                if len(running) > self.requests:
+                    yield self._finished(running.popleft())
+            while running:
+                yield self._finished(running.popleft())
+        finally:  # the caller may stop early, or a batch may fail
+            for request in running:
+                request.wait()
+
+    def _request(self) -> Any:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return self.compiled.create_infer_request()
+
+    def _finished(self, request: Any) -> np.ndarray:
+        request.wait()
+        return self._output(request)
+
+    def _output(self, request: Any) -> np.ndarray:
+        output = request.get_output_tensor(0).data.copy()  # the request's buffer is used again
+        self.idle.append(request)
+        return output
 
 
-def compile_ir(ir: Any, dtype: torch.dtype) -> Backend:
+def compile_network(network: Any, precision: str = "float32", streams: int = 1) -> OpenVinoBackend:
+    """An openvino.Model made ready to run.
+
+    precision: what layers in floating point compute in. streams: batches that are computed side by
+    side; the threads are shared among them.
+
+    Raises MissingPartError if the processor does not compute in bfloat16.
+    """
     ov = import_openvino()
-    hint = ov.Type.bf16 if dtype is torch.bfloat16 else ov.Type.f32
+    hint = ov.Type.bf16 if precision == "bfloat16" else ov.Type.f32
     settings = {
         # Left to itself OpenVINO takes bfloat16 wherever the processor has it.
         "INFERENCE_PRECISION_HINT": hint,
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": thread_count(),
+        "NUM_STREAMS": min(streams, thread_count()),
     }
-    compiled = ov.Core().compile_model(ir, "CPU", settings)
+    compiled = ov.Core().compile_model(network, "CPU", settings)
     if compiled.get_property("INFERENCE_PRECISION_HINT") != hint:
         raise MissingPartError(
-            "this processor does not compute in bfloat16, and OpenVINO would take float32 in its "
-            "stead; choose the precision 'float32'"
+            "this processor does not compute in bfloat16, and OpenVINO would take float32 instead; "
+            "choose the precision 'float32'"
         )
-    return lambda images: compiled(images)[0]
+    return OpenVinoBackend(compiled)
+
+
+def read_network(path: Path) -> tuple[Any, str | None]:
+    """The openvino.Model of an .xml and the .bin beside it, and its metadata (JSON) if it has any.
+
+    Raises CheckpointError if a file is missing or damaged.
+    """
+    ov = import_openvino()
+    check_weights_file(path)
+    try:
+        network = ov.Core().read_model(path)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {str(error).strip().splitlines()[-1]}; it takes an .xml and, "
+            "beside it, the .bin written with it: run notebook 05_openvino to make both"
+        ) from error
+    if not network.has_rt_info(METADATA_KEY):
+        return network, None
+    return network, network.get_rt_info(METADATA_KEY).astype(str)
+
+
+def check_weights_file(path: Path) -> None:
+    """Raises CheckpointError if an .xml is no network, or its .bin is not as long as it says."""
+    weights = path.with_suffix(".bin")
+    remedy = "an .xml needs the .bin that was written with it: run notebook 05_openvino"
+    try:
+        constants = list(ElementTree.parse(path).iterfind("layers/layer/data[@offset]"))
+        ends = [int(data.attrib["offset"]) + int(data.attrib["size"]) for data in constants]
+        size = weights.stat().st_size
+    except OSError as error:
+        raise CheckpointError(f"{error.filename or path}: {error.strerror}; {remedy}") from error
+    except (ElementTree.ParseError, KeyError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read as a network: {error}; {remedy}") from error
+    if max(ends, default=0) != size:
+        raise CheckpointError(
+            f"{weights} is damaged or of another network: it has {size} bytes, {path.name} needs "
+            f"{max(ends, default=0)}; {remedy}"
+        )
+
+
+def check_shapes(path: Path, network: Any, inputs: tuple[int, ...], classes: int) -> None:
+    """Raises CheckpointError if a network has other inputs and outputs than its metadata says.
+
+    inputs: the sizes of its one input, -1 for any. classes: of its last output axis, -1 for any.
+    """
+    ports = list(network.inputs), list(network.outputs)
+    if [len(side) for side in ports] != [1, 1]:
+        raise CheckpointError(f"{path} must have one input and one output")
+    shape, output = (port.get_partial_shape() for (port,) in ports)
+    sizes = (
+        [d.get_length() if d.is_static else -1 for d in shape] if not shape.rank.is_dynamic else []
+    )
+    if sizes != list(inputs):
+        raise CheckpointError(f"{path} takes images {sizes}, but its metadata says {list(inputs)}")
+    last = -1 if output.rank.is_dynamic or output[-1].is_dynamic else output[-1].get_length()
+    if classes > 0 and last != classes:
+        raise CheckpointError(
+            f"{path} has {last} output classes, but its alphabet (with the blank) has {classes}"
+        )

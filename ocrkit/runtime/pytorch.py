@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    pass
+from ocrkit.runtime import Backend, check_precision
 
-Backend = Callable[[np.ndarray], np.ndarray]
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def torch_dtype(precision: str) -> torch.dtype:
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    return PRECISIONS[precision]
-
-
-def in_pytorch(model: nn.Module, dtype: torch.dtype) -> Backend:
+def in_pytorch(model: nn.Module, precision: str = "float32") -> Backend:
     """A network, in eval mode, as a callable on arrays."""
     # Convolutions on CPUs run faster when the channels of a pixel lie side by side.
-    return torch_runner(model.to(memory_format=torch.channels_last), dtype)  # type: ignore[call-overload]
+    return module_backend(model.to(memory_format=torch.channels_last), precision)  # type: ignore[call-overload]
 
 
-def torch_runner(model: nn.Module, dtype: torch.dtype) -> Backend:
+def module_backend(module: nn.Module, precision: str = "float32") -> Backend:
+    """Any torch module as a callable on arrays."""
+    check_precision(precision)
+    half = precision == "bfloat16"
+
     def run(images: np.ndarray) -> np.ndarray:
-        with (
-            torch.inference_mode(),
-            torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16),
-        ):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             strips = torch.from_numpy(images).to(memory_format=torch.channels_last)
-            return model(strips).float().numpy()
+            return module(strips).float().numpy()
 
     return run
 

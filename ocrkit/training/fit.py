@@ -24,9 +24,10 @@ from ocrkit.progress import progress as shown
 from ocrkit.recognition.backends import load_backend
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
+from ocrkit.runtime import PRECISIONS
 from ocrkit.runtime.ipex import ipex_optimized
 from ocrkit.runtime.packages import quiet
-from ocrkit.runtime.pytorch import PRECISIONS, fast_bfloat16
+from ocrkit.runtime.pytorch import fast_bfloat16
 from ocrkit.training.augment import TrainingLine, varied
 from ocrkit.training.batches import collate, steps_needed
 from ocrkit.training.evaluation import evaluate

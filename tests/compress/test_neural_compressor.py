@@ -25,7 +25,7 @@ def trials(path: Path) -> list[float]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_int8_is_close_to_pytorch(pytorch, folder, shape):
-    run, _, _ = load_file(folder / "inc.pt2")
+    run, _ = load_file(folder / "inc.pt2")
     images = strips(*shape)
     expected = pytorch(images)
     assert 0 < difference(run(images), expected) < 0.25

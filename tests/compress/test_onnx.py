@@ -10,7 +10,7 @@ from .helpers import SHAPES, difference, strips
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_onnx_computes_the_same_as_pytorch(pytorch, folder, shape):
-    run, _, _ = load_file(folder / "model.onnx")
+    run, _ = load_file(folder / "model.onnx")
     images = strips(*shape)
     assert difference(run(images), pytorch(images)) < 1e-4
 

@@ -36,14 +36,14 @@ def test_openvino_computes_the_same_as_pytorch(pytorch, in_memory, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_written_model_differs_by_the_rounding_to_16_bits(pytorch, folder, shape):
-    run, _, _ = load_file(folder / "float.xml")
+    run, _ = load_file(folder / "float.xml")
     images = strips(*shape)
     assert difference(run(images), pytorch(images)) < 0.01
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_int8_is_close_to_pytorch(pytorch, folder, shape):
-    run, _, _ = load_file(folder / "int8.xml")
+    run, _ = load_file(folder / "int8.xml")
     images = strips(*shape)
     expected = pytorch(images)
     assert 0 < difference(run(images), expected) < 0.25

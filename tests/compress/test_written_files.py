@@ -36,7 +36,7 @@ def test_a_model_needs_nothing_but_its_files(model, folder, tmp_path, name):
     assert reader.alphabet == model.alphabet
     assert reader.preprocessing == model.preprocessing
     crops = [np.random.default_rng(7).integers(0, 256, (40, 300), np.uint8)]
-    run, _, _ = load_file(folder / name)
+    run, _ = load_file(folder / name)
     own = Recognizer(run, model.alphabet, model.preprocessing, decoder=reader.decoder)
     assert reader(crops) == own(crops)
 
@@ -93,7 +93,7 @@ def test_a_missing_ir_is_refused(tmp_path):
 
 def test_an_ir_without_its_weights_is_refused(folder, tmp_path):
     shutil.copy(folder / "int8.xml", tmp_path)
-    with pytest.raises(CheckpointError, match=r"int8\.xml cannot be read.*\.bin"):
+    with pytest.raises(CheckpointError, match=r"int8\.bin: No such file.*run notebook 05"):
         Recognizer.load(tmp_path / "int8.xml")
 
 
@@ -103,7 +103,7 @@ def test_a_damaged_ir_is_refused(folder, tmp_path, suffix):
         shutil.copy(folder / name, tmp_path)
     damaged = tmp_path / f"int8{suffix}"
     damaged.write_bytes(damaged.read_bytes()[:999])
-    with pytest.raises(CheckpointError, match=r"int8\.xml cannot be read"):
+    with pytest.raises(CheckpointError, match=r"int8\.(xml|bin)"):
         Recognizer.load(tmp_path / "int8.xml")
 
 

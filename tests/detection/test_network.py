@@ -216,7 +216,9 @@ def test_documents_that_would_teach_wrong_things_are_refused(tmp_path: Path) -> 
     with pytest.raises(OcrkitError, match="has 2 pages, but .*scan.png has 1"):
         own_sheets(tmp_path)
     turned = Line(((10, 90), (12, 10), (30, 10), (28, 90)), "on its side", 1.0)
-    Document("scan.png", (replace(page, lines=(*page.lines, turned)),)).save(tmp_path / "scan.json")
+    save(
+        Document("scan.png", (replace(page, lines=(*page.lines, turned)),)), tmp_path / "scan.json"
+    )
     with pytest.raises(OcrkitError, match="scan.json, page 1: .* turn the scan upright"):
         own_sheets(tmp_path)
     save(Document("scan.png", (page,)), tmp_path / "scan.json")

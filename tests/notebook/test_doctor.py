@@ -37,11 +37,11 @@ def versions(monkeypatch):
 
 def test_the_report_of_this_machine_names_what_the_kit_stands_on():
     rows = {row.what: row for row in ocrkit.doctor().rows}
-    assert {"Python", "torch", "CPU", "AVX2", "cores", "memory", "disk", "C++ compiler"} <= set(
+    assert {"Python", "openvino", "CPU", "AVX2", "cores", "memory", "disk", "C++ compiler"} <= set(
         rows
     )
-    assert rows["torch"].ok
-    assert rows["torch"].found[0].isdigit()
+    assert rows["openvino"].ok
+    assert rows["openvino"].found[0].isdigit()
 
 
 def test_every_row_that_is_not_ok_has_a_remedy_even_with_nothing_installed(
@@ -54,14 +54,34 @@ def test_every_row_that_is_not_ok_has_a_remedy_even_with_nothing_installed(
     assert [row.what for row in report.rows if not row.ok and not row.remedy] == []
 
 
-def test_a_missing_optional_part_is_not_broken_and_a_missing_needed_one_is(versions):
-    versions.update({name: "1.0" for name in module.NEEDED if name != "torch"})
+def test_what_reading_needs_is_broken_when_missing_and_all_else_is_optional(versions):
+    versions.update({name: "1.0" for name in module.NEEDED if name != "openvino"})
     rows = {row.what: row for row in module.package_rows()}
-    assert rows["openvino"].state == "optional"
-    assert rows["torch"].state == "broken"
-    assert module.Report((rows["openvino"], rows["numpy"])).ok
-    assert not module.Report((rows["openvino"], rows["torch"])).ok
-    assert "pip install torch" in rows["torch"].remedy
+    assert rows["openvino"].state == "broken"
+    assert "pip install openvino" in rows["openvino"].remedy
+    assert {rows[name].state for name in module.OPTIONAL} == {"optional"}
+    assert module.Report((rows["torch"], rows["numpy"])).ok
+    assert not module.Report((rows["torch"], rows["openvino"])).ok
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [
+        ("torch", "train"),
+        ("neural-compressor", "inc"),
+        ("easyocr", "craft"),
+        ("jupyterlab", "notebooks"),
+        (module.IPEX, "ipex"),
+    ],
+)
+def test_the_remedy_for_a_missing_optional_part_names_its_extra(versions, package, extra):
+    (row,) = (row for row in module.package_rows() if row.what == package)
+    assert f"pip install 'ocrkit[{extra}]'" in row.remedy
+
+
+def test_without_psutil_the_cores_and_the_disk_are_still_shown(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert [row.what for row in module.machine_rows()] == ["cores", "disk"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +124,11 @@ def test_no_compiler_gives_the_command_that_installs_one(monkeypatch, tmp_path):
     row = module.compiler_row("g++")
     assert row.state == "broken"
     assert "apt-get install g++" in row.remedy
+
+
+def test_without_torch_nothing_needs_a_compiler(versions, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module.compiler_row("g++").state == "optional"
 
 
 def test_a_compiler_that_does_not_run_counts_as_missing(monkeypatch, tmp_path):
@@ -205,7 +230,8 @@ def test_widgets_without_the_lab_extension_are_broken(monkeypatch, tmp_path):
 def test_no_widgets_at_all_is_optional(versions):
     row = module.widgets_row()
     assert row.state == "optional"
-    assert "pip install ipywidgets jupyterlab_widgets jupyterlab" in row.remedy
+    assert row.found == "no ipywidgets, jupyterlab_widgets, jupyterlab"
+    assert "pip install 'ocrkit[notebooks]'" in row.remedy
 
 
 def test_a_report_has_a_row_each_and_its_table_escapes_what_was_found():

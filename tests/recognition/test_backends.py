@@ -97,9 +97,9 @@ def test_an_unknown_backend_or_precision_names_those_there_are(model):
 SCRIPT = """
 import sys
 import numpy as np
-from ocrkit.recognition.backends import load_backend, load_file, quiet
 from ocrkit.errors import MissingPartError
-from ocrkit.model import CRNN
+from ocrkit.recognition.backends import load_backend
+from ocrkit.recognition.network import CRNN
 
 checkpoint, inputs, outputs = sys.argv[1:]
 model = CRNN.load(checkpoint)

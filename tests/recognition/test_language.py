@@ -60,7 +60,8 @@ def test_saved_loaded_and_pickled_it_says_the_same(tmp_path):
     model = LanguageModel.count(["le chat", "la « ſœur »"], order=4, at_least=1)
     model.save(tmp_path / "language.npz")
     for other in (LanguageModel.load(tmp_path / "language.npz"), pickle.loads(pickle.dumps(model))):
-        assert other.grams == model.grams and other.ends == model.ends
+        assert other.grams == model.grams
+        assert [t.tolist() for t in other.times] == [t.tolist() for t in model.times]
         assert other.log_probability("la « ſ", "œ") == model.log_probability("la « ſ", "œ")
 
 

@@ -336,7 +336,7 @@ def test_a_checkpoint_of_settings_that_are_not_known_is_refused(tmp_path, settin
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() | {"config": settings}
     save_file(load_file(path), path, metadata)
-    with pytest.raises(CheckpointError, match="does not understand"):
+    with pytest.raises(CheckpointError, match="does not understand|no valid JSON"):
         CRNN.load(path)
 
 
@@ -345,7 +345,7 @@ def test_a_checkpoint_whose_alphabet_has_another_length_is_refused(tmp_path):
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() | {"alphabet": "abcdef"}
     save_file(load_file(path), path, metadata)
-    with pytest.raises(CheckpointError, match=r"embedding.bias: .*\(\[5\]\).*\(\[7\]\)"):
+    with pytest.raises(CheckpointError, match=r"embedding.bias is \[5\], not \[7\]"):
         CRNN.load(path)
 
 

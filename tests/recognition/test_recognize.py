@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -342,8 +343,9 @@ def test_a_recogniser_is_loaded_from_a_checkpoint_alone(memorised, reader, tmp_p
 
 
 def test_unless_told_otherwise_it_reads_in_int8_where_openvino_is_installed(monkeypatch):
+    metadata = SimpleNamespace(alphabet=LETTERS, preprocessing=None)
     monkeypatch.setattr(
-        "ocrkit.recognition.recognizer.load_file", lambda path, *_: (path.name, LETTERS, None)
+        "ocrkit.recognition.recognizer.load_file", lambda path, *_: (path.name, metadata)
     )
     assert Recognizer.load().backend == "ocrkit-fast-int8.xml"
     assert callable(Recognizer.load(backend="pytorch").backend)
