@@ -1,6 +1,6 @@
-"""The command line: `ocrkit read`, `recognize`, `doctor` and `pretrain`.
+"""The command line: `ocrkit read`, `recognize`, `doctor`, `benchmark` and `pretrain`.
 
-What takes long to import is imported by the command that needs it.
+Slow imports are left to the command that needs them, so that every command starts at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ocrkit.document import Document
+    from ocrkit.pipeline import ReadOptions
 
 T = TypeVar("T")
 
 OUTPUT = Path("output/read")
-OVERLAY = re.compile(r"\.overlay(\.\d+)?\.jpg$")  # the end of what --overlay writes
-SHOWN = 12  # documents whose text is printed unasked
+OVERLAY = re.compile(r"\.overlay(\.\d+)?\.jpg$")  # the end of the names of --overlay's pictures
+SHOWN = 12  # the text of up to so many files is printed without --show
 WIDTH, HIDDEN = 0.25, 128  # of a recogniser that is trained from random weights
 CHUNK = 256  # line images held in memory at a time
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -50,6 +51,37 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")]
+LineFiles = Annotated[
+    list[Path], typer.Argument(metavar="FILE", help="Images of one line each, and folders of them.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help=f"Folder for the results. [default: {OUTPUT}]"
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="LIST",
+        help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
+    ),
+]
+OverlayOption = Annotated[
+    bool,
+    typer.Option(
+        "--overlay", help="Also write a picture of each page: lines boxed, and the text beside it."
+    ),
+]
+DetectorOption = Annotated[
+    DetectorName,
+    typer.Option(
+        help="What finds the text: `lines` is the kit's own network; `craft` is EasyOCR's, whose "
+        "weights must be downloaded first."
+    ),
+]
 RecognizerOption = Annotated[
     str | None,
     typer.Option(
@@ -59,131 +91,153 @@ RecognizerOption = Annotated[
         "installed, else ocrkit-fast]",
     ),
 ]
+ConfidenceOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Leave out lines with a lower confidence.")
+]
 DecoderOption = Annotated[
     Literal["greedy", "beam", "language"],
     typer.Option(
-        help="greedy takes the clearest characters, which is fastest; beam the likeliest text; "
-        "language looks closer where there is doubt, and then asks a language model."
+        help="How text is found in the network's outputs: `greedy` takes the most probable "
+        "character at each step and is fastest; `beam` finds the most probable text; `language` "
+        "reads uncertain lines twice and then uses a language model."
+    ),
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="How many files are read at the same time.")
+]
+ShowOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--show/--no-show",
+        help=f"Also print the text of each file. [default: if there are up to {SHOWN} files]",
+    ),
+]
+RunFolder = Annotated[
+    Path, typer.Argument(help="Folder for the run; the same command continues a run in it.")
+]
+TaskOption = Annotated[
+    Literal["recognizer", "detector"],
+    typer.Option(help="Train the network that reads lines, or the one that finds them on pages."),
+]
+MinutesOption = Annotated[
+    float, typer.Option(min=0.1, help="Training time, all runs in the folder together.")
+]
+WidthOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05,
+        help="Recogniser: multiplier of the channels; 1 is the reference CRNN. Weights to start "
+        f"from are widened. [default: {WIDTH}]",
+    ),
+]
+HiddenOption = Annotated[
+    int | None,
+    typer.Option(min=8, help=f"Recogniser: LSTM units in one direction. [default: {HIDDEN}]"),
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of the random weights and of the data.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Processes that make data; 0 makes them between the steps.")
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="Weights that a new run starts from. Its lines have their full length and damage from "
+        "the beginning, which random weights reach step by step.",
+    ),
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-6,
+        help="Highest learning rate. [default: 0.002, and half of it with --start-from]",
+    ),
+]
+OwnPagesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Detector: a folder of your own pages, as JSON of `ocrkit read` with correct lines; "
+        "every second page is one of them.",
     ),
 ]
 
 
 @app.command()
 def read(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Images, and folders to search for them.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help=f"Folder for the results. [default: {OUTPUT}]"
-        ),
-    ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="LIST",
-            help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
-        ),
-    ] = None,
-    overlay: Annotated[
-        bool,
-        typer.Option(
-            "--overlay", help="Also write a picture of each page, its lines boxed, its text beside."
-        ),
-    ] = False,
-    detector: Annotated[
-        DetectorName,
-        typer.Option(
-            help="What finds the text: lines is the kit's own network; craft is EasyOCR's, whose "
-            "weights have to be fetched first."
-        ),
-    ] = "lines",
+    paths: Paths,
+    output: OutputOption = None,
+    formats: FormatOption = None,
+    overlay: OverlayOption = False,
+    detector: DetectorOption = "lines",
     recognizer: RecognizerOption = None,
-    min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out lines read with less confidence.")
-    ] = MIN_CONFIDENCE,
+    min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Read so many files at the same time.")
-    ] = 1,
-    show: Annotated[
-        bool | None,
-        typer.Option(
-            "--show/--no-show",
-            help=f"Print the text of what is written, too. [default: of up to {SHOWN} files]",
-        ),
-    ] = None,
+    jobs: JobsOption = 1,
+    show: ShowOption = None,
 ) -> None:
     """Read documents: PNG, JPEG and TIFF images, and folders of them.
 
     The text of a single file is printed, and not written, unless --output, --format or --overlay is
-    given. Otherwise each file's results go into the output folder, under its own name and in
-    subfolders like those it lies in. The pictures that --overlay wrote are never searched for.
+    given. Otherwise the results of each file go into the output folder, under the file's name and
+    in the same subfolders. Pictures that --overlay wrote are never read.
 
     Exit status: 0 all read, 1 some failed, 2 wrong usage.
     """
     kinds = _formats(formats or "txt")
     written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay)
-    folder = output or OUTPUT
     with _session() as session:
-        if written:
-            _make(folder)
-        sources = session.find(paths)
-        stems = output_stems(sources, paths, folder)
-        show = len(sources) <= SHOWN if show is None else show
-        table = Table("file", "pages", "lines", "confidence", "seconds")
-        from ocrkit.archive.run import read_documents
+        with _status("Loading"):
+            from ocrkit.pipeline import ReadOptions
 
-        results = read_documents(sources, detector, recognizer, jobs, min_confidence, decoder)
-        for stem, result in _bar(zip(stems, results, strict=True), len(sources)):
-            if result.error:
-                session.fail(result.error)
-            if result.document is None:
-                continue
-            if not written:
-                session.say(result.document.text)
-                continue
-            with session.failing():
-                table.add_row(*map(Text, _summary(result.document)))
+            options = ReadOptions(detector, recognizer, min_confidence, decoder)
+        if not written:
+            _print_text(paths, options, session)
+            return
+        folder = output or OUTPUT
+        _make_folder(folder)
+        sources = session.find(paths)
+        show = len(sources) <= SHOWN if show is None else show
+        stems = output_stems(sources, paths, folder)
+        table = Table("file", "pages", "lines", "confidence", "seconds")
+        for stem, document in _documents(sources, stems, options, jobs, session):
+            with session.catching_errors():
+                table.add_row(*map(Text, _summary(document)))
                 if show:
-                    session.say(_shown(result.document))
-                _write(result.document, stem, kinds, overlay)
-        if written:
-            if table.row_count:
-                Console(stderr=True).print(table)
-            failed = f", {session.failures} failed" if session.failures else ""
-            typer.echo(f"{table.row_count} read{failed}, results in {folder}", err=True)
+                    session.print(_titled(document))
+                _write(document, stem, kinds, overlay)
+        if table.row_count:
+            Console(stderr=True).print(table)
+        failed = f", {session.failures} failed" if session.failures else ""
+        typer.echo(f"{table.row_count} read{failed}, results in {folder}", err=True)
 
 
 @app.command()
 def recognize(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Images of a line each, and folders.")
-    ],
+    files: LineFiles,
     recognizer: RecognizerOption = None,
     decoder: DecoderOption = "language",
 ) -> None:
-    """Read images of single lines; prints file, confidence and text, parted by tabs.
+    """Read images of single lines; prints file, confidence and text, separated by tabs.
 
     Exit status: 0 all read, 1 some failed, 2 wrong usage.
     """
     with _session() as session:
         sources = session.find(files)
-        from ocrkit.recognition.recognizer import Recognizer
+        with _status("Loading"):
+            from ocrkit.recognition.recognizer import Recognizer
 
-        reader = Recognizer.load(recognizer, decoder=decoder)
+            reader = Recognizer.load(recognizer, decoder=decoder)
         crops = _crops(sources, session)
         while chunk := list(islice(crops, CHUNK)):
             readings = reader([crop for _, crop in chunk])
             for (source, _), reading in zip(chunk, readings, strict=True):
-                session.say(f"{source}\t{reading.confidence:.3f}\t{reading.text}")
+                session.print(f"{source}\t{reading.confidence:.3f}\t{reading.text}")
 
 
 @app.command()
 def doctor() -> None:
-    """Say what this machine has for the kit, what is missing or broken, and what to do about it.
+    """Check this machine: what is installed, what is missing or broken, and what to do about it.
 
     Exit status: 0 nothing is broken, 1 something is.
     """
@@ -195,94 +249,73 @@ def doctor() -> None:
 
 
 @app.command()
-def pretrain(
-    folder: Annotated[
-        Path, typer.Argument(help="Where the run keeps its state; a run that is there goes on.")
-    ] = Path("output/pretrain"),
-    task: Annotated[
-        Literal["recognizer", "detector"],
-        typer.Option(help="To read lines, or to find them on pages."),
-    ] = "recognizer",
-    minutes: Annotated[float, typer.Option(min=0.1, help="Budget over all runs together.")] = 60.0,
-    width: Annotated[
-        float | None,
-        typer.Option(
-            min=0.05,
-            help="Of a recogniser: multiplier of the channels; 1 is the reference CRNN. Weights to "
-            f"start from are widened. [default: {WIDTH}]",
-        ),
-    ] = None,
-    hidden: Annotated[
-        int | None,
-        typer.Option(
-            min=8, help=f"Of a recogniser: LSTM units in one direction. [default: {HIDDEN}]"
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights and of what is drawn.")] = 0,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes that draw; 0 draws between steps.")
-    ] = 1,
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|PATH",
-            help="Weights that a new run begins with. Lines have their full length and damage from "
-            "the first, for which random weights are given time.",
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-6,
-            help="The highest learning rate. [default: 0.002, and half of it with --start-from]",
-        ),
-    ] = None,
-    pages: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="For a detector: a folder of pages of your own, as JSON of `ocrkit read` whose "
-            "lines are right; they give every second page.",
-        ),
-    ] = None,
+def benchmark(
+    paths: Paths,
+    recognizer: RecognizerOption = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each file is read.")] = 3,
 ) -> None:
-    """Train a recogniser on synthetic lines, or a detector on pages, from random weights or others.
+    """Time ocrkit and Tesseract on your own scans, in seconds per file.
 
-    Stop it at any time; the same command goes on from the last evaluation. Prints the path of the
-    weights: `ocrkit read --recognizer` takes those of a recogniser.
+    The two take turns on each file; Tesseract is left out if it is not installed.
+    """
+    with _session(), _status("Loading"):
+        from ocrkit.measure.pages import benchmark as compare
+    compare(paths, recognizer, rounds)
+
+
+@app.command()
+def pretrain(
+    folder: RunFolder = Path("output/pretrain"),
+    task: TaskOption = "recognizer",
+    minutes: MinutesOption = 60.0,
+    width: WidthOption = None,
+    hidden: HiddenOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 1,
+    start_from: StartOption = None,
+    lr: RateOption = None,
+    pages: OwnPagesOption = None,
+) -> None:
+    """Train a recogniser on synthetic lines, or a detector on pages, from random or given weights.
+
+    Stop it at any time; the same command continues from the last evaluation. Prints the path of
+    the weights: give that of a recogniser to `ocrkit read --recognizer`.
     """
     if (width or hidden) and task == "detector":
-        wrong = "these are the size of a recogniser; a detector has none to choose: leave them out"
+        wrong = "these set the size of a recogniser; a detector has one size: leave them out"
         raise typer.BadParameter(wrong, param_hint="--width, --hidden")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
     with _session() as session:
-        from ocrkit.recognition.network import ModelConfig
-        from ocrkit.training import pretrain as training
-        from ocrkit.training import pretrain_detector as detector_training
-
-        budget: dict[str, Any] = {"minutes": minutes, "seed": seed, "workers": workers}
-        budget["lr"] = lr or training.PretrainConfig.lr / (2 if start_from else 1)
+        with _status("Loading"):
+            from ocrkit.recognition.network import ModelConfig
+            from ocrkit.training import pretrain as lines
+            from ocrkit.training import pretrain_detector as detection
+        lr = lr or lines.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
-            finding = detector_training.DetectorPretrainConfig(**budget, pages=pages)
-            weights = detector_training.pretrain_detector(folder, finding, start_from)
+            config = detection.DetectorPretrainConfig(
+                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
+            )
+            weights = detection.pretrain_detector(folder, config, start_from)
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
-            ramp = 0 if start_from else training.PretrainConfig.ramp
-            reading = training.PretrainConfig(**budget, model=model, ramp=ramp)
-            weights = training.pretrain(folder, reading, start_from)
-        session.say(str(weights))
+            ramp = 0 if start_from else lines.PretrainConfig.ramp
+            reading = lines.PretrainConfig(
+                minutes=minutes, seed=seed, workers=workers, lr=lr, model=model, ramp=ramp
+            )
+            weights = lines.pretrain(folder, reading, start_from)
+        session.print(str(weights))
 
 
 class _Session:
-    """What a command says while it runs: results on standard output, all else on standard error."""
+    """What a command prints: results on standard output, everything else on standard error."""
 
     failures = 0
 
-    def say(self, text: str) -> None:
-        with tqdm.external_write_mode():  # or the bar and the text would mix
+    def print(self, text: str) -> None:
+        with tqdm.external_write_mode():  # or the progress bar and the text would mix
             typer.echo(text)
 
     def fail(self, message: str) -> None:
@@ -291,20 +324,20 @@ class _Session:
             typer.secho(message, fg="red", err=True)
 
     @contextmanager
-    def failing(self) -> Iterator[None]:
-        """What goes wrong within is a failure, but not the end."""
+    def catching_errors(self) -> Iterator[None]:
+        """The kit's errors inside are printed and counted, and the command goes on."""
         try:
             yield
         except OcrkitError as error:
             self.fail(str(error))
 
     def find(self, paths: Sequence[Path]) -> list[Path]:
-        """The images at the paths, each once; of those in folders none that --overlay wrote."""
+        """The images at the paths, each once, without the pictures that --overlay wrote."""
         from ocrkit.image import find_images
 
         found: list[Path] = []
         for path in paths:
-            with self.failing():
+            with self.catching_errors():
                 images = find_images([path])
                 if path.is_dir():
                     images = [image for image in images if not OVERLAY.search(image.name)]
@@ -319,9 +352,9 @@ class _Session:
 
 @contextmanager
 def _session() -> Iterator[_Session]:
-    """A session whose end sets the exit status, and that shows no traceback to a person."""
+    """A session whose end sets the exit status, and which never shows a traceback."""
     session = _Session()
-    if isinstance(sys.stdout, TextIOWrapper):  # not every name or text can be shown everywhere
+    if isinstance(sys.stdout, TextIOWrapper):  # some terminals cannot show every character
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield session
@@ -330,20 +363,47 @@ def _session() -> Iterator[_Session]:
         wrong = isinstance(error, CheckpointError | MissingPartError)
         raise typer.Exit(USAGE if wrong else FAILED) from error
     except BrokenPipeError:
-        raise  # such as `| head` closes; typer ends quietly
+        raise  # for example `| head` closes it; typer ends without a message
     except OSError as error:
         session.fail(f"{error.filename or 'a file'}: {error.strerror or error}")
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
-        session.fail("stopped; what has been written is whole")
+        session.fail("stopped; all files that have been written are complete")
         raise typer.Exit(INTERRUPTED) from error
     if session.failures:
         raise typer.Exit(FAILED)
 
 
-def _bar(items: Iterable[T], total: int) -> Iterable[T]:
-    """The items, with a bar of files where standard error is a terminal."""
-    return tqdm(items, total=total, unit=" files", leave=False, disable=None)
+@contextmanager
+def _status(text: str) -> Iterator[None]:
+    """A word on the screen while something slow happens, if standard error is a terminal."""
+    with Console(stderr=True).status(f"{text} ..."):
+        yield
+
+
+def _documents(
+    sources: Sequence[Path],
+    stems: Sequence[Path],
+    options: ReadOptions,
+    jobs: int,
+    session: _Session,
+) -> Iterator[tuple[Path, Document]]:
+    """What could be read of each source, with the stem of its results; a bar shows progress."""
+    from ocrkit.archive.run import read_documents
+
+    results = read_documents(sources, options, jobs)
+    pairs = zip(stems, results, strict=True)
+    for stem, result in tqdm(pairs, total=len(sources), unit=" files", leave=False, disable=None):
+        if result.error:
+            session.fail(result.error)
+        if result.document is not None:
+            yield stem, result.document
+
+
+def _print_text(paths: Sequence[Path], options: ReadOptions, session: _Session) -> None:
+    sources = session.find(paths)
+    for _, document in _documents(sources, sources, options, 1, session):
+        session.print(document.text)
 
 
 def _formats(text: str) -> list[str]:
@@ -355,8 +415,8 @@ def _formats(text: str) -> list[str]:
     return names
 
 
-def _make(folder: Path) -> None:
-    """Make the output folder and try it, so that nothing is read for nothing."""
+def _make_folder(folder: Path) -> None:
+    """Make the output folder and try to write into it, before any reading starts."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -365,21 +425,22 @@ def _make(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot write into this folder: {error.strerror}") from error
 
 
-def _write(document: Document, stem: Path, formats: Sequence[str], overlay: bool) -> None:
+def _write(document: Document, stem: Path, formats: Iterable[str], overlay: bool) -> None:
     for name in formats:
         save(document, f"{stem}.{name}")
     if overlay:
-        from ocrkit.archive.overlay import overlay as draw_overlay
+        from ocrkit.archive.overlay import overlay as draw
         from ocrkit.image import load_pages
 
-        # A file that is damaged after its first pages has more of them than could be read.
+        # Of a damaged file fewer pages may have been read than the file has.
         for page, array in zip(document.pages, load_pages(document.source), strict=False):
-            # The number comes last: x.1.overlay.jpg is of a file x.1.png.
+            # The number comes last, because x.1.overlay.jpg belongs to a file x.1.png.
             number = f".{page.number}" if len(document.pages) > 1 else ""
-            draw_overlay(array, page, f"{stem}.overlay{number}.jpg")
+            draw(array, page, f"{stem}.overlay{number}.jpg")
 
 
-def _shown(document: Document) -> str:
+def _titled(document: Document) -> str:
+    """The text of each page under a title with its confidence and time."""
     blocks = []
     for page in document.pages:
         number = f", page {page.number}" if len(document.pages) > 1 else ""
@@ -399,7 +460,7 @@ def _summary(document: Document) -> tuple[str, ...]:
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:
     from ocrkit.image import load_pages
 
-    for source in _bar(sources, len(sources)):
-        with session.failing():
+    for source in tqdm(sources, unit=" files", leave=False, disable=None):
+        with session.catching_errors():
             for crop in load_pages(source):
                 yield source, crop

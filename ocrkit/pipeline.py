@@ -1,4 +1,4 @@
-"""From a file to a Document: load the pages, find the lines, read them."""
+"""From an image file to a Document: load the pages, find the lines, read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,71 @@ from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
-# A page whose longest lines are read with less confidence may lie on its side or its head. Turned
-# the wrong way, pages were read with 0.88 at most; the right way seldom with less than this.
-UPRIGHT = 0.92
-TRIED = 12  # lines read to see that
+# A page whose longest lines are read with less confidence may lie on its side or upside down. Pages
+# turned the wrong way were read with 0.88 at most, upright ones seldom with less than this.
+UPRIGHT_CONFIDENCE = 0.92
+TRIED_LINES = 12  # how many of the longest lines are read to decide that
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How documents are read.
+
+    detector: a detector, or the name that `load_detector` knows it by.
+    recognizer: a recogniser, or the name or path that `Recognizer.load` takes; None for the kit's.
+    min_confidence: lines with a lower confidence (0 to 1) are left out.
+    decoder: of a recogniser that is given by name; see `Recognizer`.
+    """
+
+    detector: Detector | str = "lines"
+    recognizer: Recognizer | str | Path | None = None
+    min_confidence: float = MIN_CONFIDENCE
+    decoder: str = "language"
+
+    def load(self) -> tuple[Detector, Recognizer]:
+        """The detector and the recogniser; raises what their loaders raise.
+
+        What is given by name is loaded once in a process, and again if the file has changed.
+        """
+        detector, recognizer = self.detector, self.recognizer
+        if recognizer is None or isinstance(recognizer, str | Path):
+            path = weights_path(recognizer or default_weights("ocrkit-fast"))
+            recognizer = _recognizer(path, path.stat().st_mtime_ns, self.decoder)
+        return _detector(detector) if isinstance(detector, str) else detector, recognizer
+
+
+_detector = cache(load_detector)
+
+
+@lru_cache(maxsize=4)
+def _recognizer(path: Path, changed: int, decoder: str) -> Recognizer:
+    return Recognizer.load(path, decoder=decoder)
+
+
+def read_document(
+    path: str | Path, options: ReadOptions | None = None, **settings: Any
+) -> Document:
+    """Read all pages of an image file.
+
+    settings: fields of ReadOptions, as in `read_document("letter.tif", decoder="greedy")`; they
+    come before those of `options`.
+
+    Raises ImageError for a file that cannot be read, CheckpointError for weights that cannot be
+    loaded, TypeError for an unknown setting.
+    """
+    options = replace(options or ReadOptions(), **settings)
+    return Document(str(path), tuple(read_pages(path, options)))
+
+
+def read_pages(path: str | Path, options: ReadOptions) -> Iterator[Page]:
+    """Read the pages of an image file one by one; raises as `read_document` does."""
+    detector, recognizer = options.load()
+    start = perf_counter()
+    for number, array in enumerate(load_pages(path), start=1):
+        loaded = perf_counter() - start
+        page = read_page(array, detector, recognizer, number, options.min_confidence)
+        yield replace(page, seconds={**page.seconds, "other": page.seconds["other"] + loaded})
+        start = perf_counter()
 
 
 def read_page(
@@ -30,40 +92,40 @@ def read_page(
     number: int = 1,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> Page:
-    """Find and read the lines of a grey page (H, W) uint8, which may lie on its side or its head.
+    """Find and read the lines of a grey page (H, W) uint8, whichever way up it lies.
 
-    Lines without text, or read with less than `min_confidence` (0 to 1), are left out, and so are,
-    unless it is 0, those of a mark or two without a letter or a figure. Polygons are in the pixels
-    of the page as given, and begin at the top left of the text.
+    Lines without text, or with a confidence (0 to 1) below `min_confidence`, are left out. So are
+    lines of one or two marks without a letter or figure, unless `min_confidence` is 0. Polygons are
+    in the pixels of the page as given, and begin at the top left of the text.
     """
     clock = _Clock()
-    view = _look(page, 0, detector, recognizer, clock)
-    if view.confidence < UPRIGHT:
-        turned = [_look(page, turns, detector, recognizer, clock) for turns in (1, 2, 3)]
-        # A stroke or two that look like letters from the side are no reason to turn a page of text.
-        telling = [other for other in turned if 4 * other.characters >= view.characters]
-        view = max([view, *telling], key=lambda view: view.confidence)
+    view = _view(page, 0, detector, recognizer, clock)
+    if view.confidence < UPRIGHT_CONFIDENCE:
+        turned = [_view(page, turns, detector, recognizer, clock) for turns in (1, 2, 3)]
+        # A page of text is not turned for the few strokes that look like letters from the side.
+        likely = [other for other in turned if 4 * other.characters >= view.characters]
+        view = max([view, *likely], key=lambda view: view.confidence)
     rest = [i for i in range(len(view.polygons)) if i not in view.readings]
-    readings = view.readings | _readings(view, rest, recognizer, clock)
+    readings = view.readings | _read_lines(view, rest, recognizer, clock)
     height, width = page.shape
-    limit = np.array([width, height])
     lines = []
     for i, polygon in enumerate(view.polygons):
-        confidence = 0.0 if _is_speck(readings[i].text) else readings[i].confidence
-        if readings[i].text and confidence >= min_confidence:
+        reading = readings[i]
+        confidence = 0.0 if _is_speck(reading.text) else reading.confidence
+        if reading.text and confidence >= min_confidence:
             polygon = _turned_back(polygon, page.shape, view.turns) if view.turns else polygon
-            lines.append(_line(np.clip(polygon, 0, limit), readings[i]))
+            lines.append(_line(np.clip(polygon, 0, [width, height]), reading))
     clock.lap("other")
     return Page(width, height, tuple(lines), number, clock.seconds)
 
 
 def _is_speck(text: str) -> bool:
-    """Whether a line says no more than a speck on the paper would."""
+    """Whether a line has only one or two marks, as a speck on the paper would give."""
     return len(text.replace(" ", "")) < 3 and not any(map(str.isalnum, text))
 
 
 class _Clock:
-    """Seconds spent in each stage; a lap goes from the end of the one before it."""
+    """Seconds spent on each stage; a lap lasts from the end of the lap before it."""
 
     def __init__(self) -> None:
         self.seconds = {"detect": 0.0, "recognize": 0.0, "other": 0.0}
@@ -77,7 +139,7 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _View:
-    """A page after some quarter turns against the clock, its lines, and readings of some."""
+    """A page after some quarter turns anticlockwise, its lines, and readings of some of them."""
 
     page: np.ndarray
     turns: int
@@ -93,22 +155,22 @@ class _View:
         return sum(len(reading.text) for reading in self.readings.values())
 
 
-def _look(
+def _view(
     page: np.ndarray, turns: int, detector: Detector, recognizer: Recognizer, clock: _Clock
 ) -> _View:
-    """The lines of a page so turned, the longest of them read."""
+    """The page turned, its lines found and the longest of them read."""
     page = np.ascontiguousarray(np.rot90(page, turns))
     view = _View(page, turns, detector(page))
     clock.lap("detect")
     lengths = [np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in view.polygons]
-    longest = np.argsort(lengths)[::-1][:TRIED].tolist()
-    return replace(view, readings=_readings(view, longest, recognizer, clock))
+    longest = np.argsort(lengths)[::-1][:TRIED_LINES].tolist()
+    return replace(view, readings=_read_lines(view, longest, recognizer, clock))
 
 
-def _readings(
+def _read_lines(
     view: _View, numbers: Sequence[int], recognizer: Recognizer, clock: _Clock
 ) -> dict[int, Reading]:
-    """The lines of these numbers, read."""
+    """The readings of some of a view's lines, by their numbers."""
     crops = [crop_polygon(view.page, view.polygons[i]) for i in numbers]
     clock.lap("other")
     readings = dict(zip(numbers, recognizer(crops), strict=True))
@@ -124,64 +186,16 @@ def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.
     return np.stack(places[turns], axis=1)
 
 
-def read_document(
-    path: str | Path,
-    detector: Detector | str = "lines",
-    recognizer: Recognizer | str | Path | None = None,
-    min_confidence: float = MIN_CONFIDENCE,
-    decoder: str = "language",
-) -> Document:
-    """Read all pages of a PNG, JPEG or TIFF file.
-
-    The detector and the recogniser are objects, or what `load_detector` and `Recognizer.load` load
-    them by, the latter with a `decoder` of its own; `min_confidence` is as in `read_page`.
-
-    Raises ImageError for a file that cannot be read, CheckpointError for a recogniser that cannot
-    be loaded.
-    """
-    detector, recognizer = load_readers(detector, recognizer, decoder)
-    return Document(str(path), tuple(read_pages(path, detector, recognizer, min_confidence)))
-
-
-def read_pages(
-    path: str | Path, detector: Detector, recognizer: Recognizer, min_confidence: float
-) -> Iterator[Page]:
-    start = perf_counter()
-    for number, array in enumerate(load_pages(path), start=1):
-        loaded = perf_counter() - start
-        page = read_page(array, detector, recognizer, number, min_confidence)
-        yield replace(page, seconds={**page.seconds, "other": page.seconds["other"] + loaded})
-        start = perf_counter()
-
-
-def load_readers(
-    detector: Detector | str, recognizer: Recognizer | str | Path | None, decoder: str
-) -> tuple[Detector, Recognizer]:
-    if recognizer is None or isinstance(recognizer, str | Path):
-        path = weights_path(recognizer or default_weights("ocrkit-fast"))
-        recognizer = _recognizer(path, path.stat().st_mtime_ns, decoder)
-    return _detector(detector) if isinstance(detector, str) else detector, recognizer
-
-
-# Once in each process, not once for each file; but again where the weights have changed.
-_detector = cache(load_detector)
-
-
-@lru_cache(maxsize=4)
-def _recognizer(path: Path, changed: int, decoder: str) -> Recognizer:
-    return Recognizer.load(path, decoder=decoder)
-
-
 def _line(polygon: np.ndarray, reading: Reading) -> Line:
     words = tuple(
-        Word(word.text, word.confidence, _between(polygon, word.start, word.end))
+        Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
         for word in reading.words
     )
     corners = tuple((round(float(x), 1), round(float(y), 1)) for x, y in polygon)
     return Line(corners, reading.text, reading.confidence, words)
 
 
-def _between(polygon: np.ndarray, start: float, end: float) -> Box:
+def _word_box(polygon: np.ndarray, start: float, end: float) -> Box:
     """The box around the part of a line between two shares (0..1) of its width."""
     half = len(polygon) // 2
     shares = np.linspace(start, end, half)

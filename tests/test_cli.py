@@ -192,8 +192,8 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("--width", "0.5", "--task", "detector"), "a detector has none"),
-        (("--hidden", "64", "--task", "detector"), "a detector has none"),
+        (("--width", "0.5", "--task", "detector"), "a detector has one size"),
+        (("--hidden", "64", "--task", "detector"), "a detector has one size"),
         (("--pages", "mine"), "--task detector"),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_document_has_all_pages_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "two.tif"
     first, second = Image.new("L", (200, 100), 255), Image.new("L", (150, 90), 255)
     first.save(path, save_all=True, append_images=[second])
-    document = read_document(path, DETECTOR, SizeReader())
+    document = read_document(path, detector=DETECTOR, recognizer=SizeReader())
     assert document.source == str(path)
     assert [(page.width, page.number) for page in document.pages] == [(200, 1), (150, 2)]
     assert document.text == "100 20\f100 20"
@@ -146,7 +146,7 @@ def test_a_document_has_all_pages_of_its_file(tmp_path: Path) -> None:
 
 def test_a_document_is_read_by_names_and_paths(scans: list[Path], tmp_path: Path) -> None:
     weights = CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save(tmp_path / "m.safetensors")
-    document = read_document(scans[0], "lines", weights)
+    document = read_document(scans[0], detector="lines", recognizer=weights)
     assert (document.pages[0].width, document.pages[0].height) == (300, 120)
 
 
@@ -154,9 +154,9 @@ def test_a_file_that_cannot_be_read_raises_for_one_and_not_for_many(
     scans: list[Path], tmp_path: Path
 ) -> None:
     with pytest.raises(ImageError):
-        read_document(tmp_path / "none.png", DETECTOR, SizeReader())
+        read_document(tmp_path / "none.png", detector=DETECTOR, recognizer=SizeReader())
     paths = [scans[0], tmp_path / "none.png", scans[1]]
-    results = list(read_documents(paths, DETECTOR, SizeReader()))
+    results = list(read_documents(paths, detector=DETECTOR, recognizer=SizeReader()))
     assert [result.source for result in results] == paths
     assert [result.document is None for result in results] == [False, True, False]
     assert str(results[1].error).startswith(str(paths[1]))
@@ -168,22 +168,22 @@ def test_what_nobody_foresaw_costs_one_file_only(scans: list[Path]) -> None:
             raise ZeroDivisionError("by zero")
         return []
 
-    results = list(read_documents(scans, detector, SizeReader()))
+    results = list(read_documents(scans, detector=detector, recognizer=SizeReader()))
     assert [result.error is None for result in results] == [True, False, True]
     assert results[1].error == f"{scans[1]}: cannot be read: ZeroDivisionError by zero"
 
 
 def test_weights_that_cannot_be_loaded_stop_the_whole(scans: list[Path]) -> None:
     with pytest.raises(CheckpointError):
-        next(read_documents(scans, DETECTOR, "no-such-weights"))
+        next(read_documents(scans, detector=DETECTOR, recognizer="no-such-weights"))
 
 
 def test_two_processes_give_what_one_gives_in_the_same_order(
     scans: list[Path], tmp_path: Path
 ) -> None:
     paths = [*scans, tmp_path / "none.png"]
-    alone = list(read_documents(paths, "lines", SizeReader()))
-    together = list(read_documents(paths, "lines", SizeReader(), jobs=2))
+    alone = list(read_documents(paths, detector="lines", recognizer=SizeReader()))
+    together = list(read_documents(paths, detector="lines", recognizer=SizeReader(), jobs=2))
     assert together == alone
     assert [result.document is None for result in together] == [False, False, False, True]
     assert together[0].document is not None
@@ -201,7 +201,7 @@ class Deadly:
 
 def test_a_file_that_ends_its_process_costs_no_other_file(scans: list[Path]) -> None:
     paths = [scans[0], scans[1], scans[2], scans[0]]
-    results = list(read_documents(paths, Deadly(), SizeReader(), jobs=2))
+    results = list(read_documents(paths, detector=Deadly(), recognizer=SizeReader(), jobs=2))
     assert [result.source for result in results] == paths
     assert [result.document is None for result in results] == [False, True, False, False]
     assert results[1].error == f"{scans[1]}: ended the process that was reading it"
@@ -212,18 +212,18 @@ def test_pages_before_a_damaged_one_are_kept(tmp_path: Path) -> None:
     pages = [Image.effect_noise((200, 100 + i), 50) for i in range(3)]
     pages[0].save(path, save_all=True, append_images=pages[1:])
     path.write_bytes(path.read_bytes()[:-30_000])
-    (result,) = read_documents([path], DETECTOR, SizeReader())
+    (result,) = read_documents([path], detector=DETECTOR, recognizer=SizeReader())
     assert result.document is not None
     assert [page.height for page in result.document.pages] == [100]
     assert str(result.error).startswith(f"{path}: damaged or cut short")
-    assert str(result.error).endswith("(what precedes it, 1 of its pages, is read)")
+    assert str(result.error).endswith("(the pages before it were read: 1)")
 
 
 def test_weights_that_have_changed_are_loaded_again(scans: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
 
     def read() -> Document:
-        return read_document(scans[0], "lines", path, min_confidence=0.0)
+        return read_document(scans[0], detector="lines", recognizer=path, min_confidence=0.0)
 
     torch.manual_seed(1)
     CRNN(ModelConfig(width=0.02, hidden=8), Alphabet()).save(path)

@@ -1,4 +1,4 @@
-"""Words found by EasyOCR's CRAFT network; slow on a CPU, good on photographs and odd layouts.
+"""Word detection by EasyOCR's CRAFT network: slow on a CPU, good on photographs.
 
 Baek et al., "Character Region Awareness for Text Detection", CVPR 2019.
 """
@@ -21,45 +21,49 @@ from ocrkit.runtime.packages import needs
 
 @dataclass(frozen=True)
 class CraftDetector:
-    """Finds words with CRAFT, a torch module: upright boxes, and tilted ones where writing is."""
+    """Finds words with CRAFT: upright boxes, and rotated boxes for rotated text.
+
+    network: CRAFT as a torch module in evaluation mode.
+    """
 
     network: Any
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> CraftDetector:
-        """CRAFT with the weights in `folder`, by default the folder that EasyOCR downloads to.
+        """CRAFT with the weights in `folder`; None is the folder that EasyOCR downloads to.
 
-        The latter is ~/.EasyOCR/model, or "model" in the folder that the environment variable
-        EASYOCR_MODULE_PATH names. Raises MissingPartError if EasyOCR or the file is not there or
-        has not the published MD5, and CheckpointError if it does not hold CRAFT's weights.
+        That is ~/.EasyOCR/model, or the subfolder "model" of the environment variable
+        EASYOCR_MODULE_PATH. Raises MissingPartError if EasyOCR is not installed, or the file is
+        missing or does not have the published MD5; CheckpointError if the file does not contain
+        CRAFT's weights.
         """
         with needs("the craft detector", "easyocr", "use the detector 'lines'"):
             from easyocr import config
             from easyocr.craft import CRAFT
             from easyocr.detection import copyStateDict
-        facts = config.detection_models["craft"]
+        published = config.detection_models["craft"]
         folder = Path(folder) if folder else Path(config.MODULE_PATH, "model")
-        path = folder / facts["filename"]
-        wanted = f"MD5 {facts['md5sum']}; unzip it from {facts['url']} into {folder}"
+        path = folder / published["filename"]
+        wanted = f"MD5 {published['md5sum']}; unzip it from {published['url']} into {folder}"
         if not path.is_file():
             raise MissingPartError(f"CRAFT's weights are not at {path} ({wanted})")
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
-        if md5 != facts["md5sum"]:
+        if md5 != published["md5sum"]:
             raise MissingPartError(
                 f"{path} is not CRAFT's weights: its MD5 is {md5} (not {wanted})"
             )
         network = CRAFT(pretrained=False)
         try:
-            # EasyOCR's own loader would unpickle, and so run, whatever the file holds.
+            # weights_only: EasyOCR's own loader would run code that is pickled in the file.
             state = torch.load(path, map_location="cpu", weights_only=True)
             network.load_state_dict(copyStateDict(state))
-        except Exception as error:  # torch meets a wrong file with many kinds of error
+        except Exception as error:  # torch raises many kinds of error for a wrong file
             reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{path} does not hold CRAFT's weights: {reason}") from error
+            raise CheckpointError(f"{path} does not contain CRAFT's weights: {reason}") from error
         return cls(network.eval())
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
-        """Word polygons of a grey page (H, W) uint8, (4, 2) float32 each, in reading order."""
+        """The words of a grey page (H, W) uint8 in reading order: float32 polygons (4, 2)."""
         from easyocr.detection import get_textbox
         from easyocr.utils import group_text_box
 
@@ -68,7 +72,7 @@ class CraftDetector:
         (found,) = get_textbox(
             self.network,
             cv2.cvtColor(page, cv2.COLOR_GRAY2RGB),
-            canvas_size=2560,  # this and the thresholds are EasyOCR's defaults
+            canvas_size=2560,  # EasyOCR's defaults, also below
             mag_ratio=1.0,
             text_threshold=0.7,
             link_threshold=0.4,

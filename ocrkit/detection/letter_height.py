@@ -1,4 +1,4 @@
-"""How high the letters of a page are, by classical image processing: no weights, no training."""
+"""The height of a page's letters, measured by classical image processing, without a network."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import numpy as np
 
 
 def letter_height(page: np.ndarray) -> float:
-    """The typical height, in pixels, of the letters of a grey page (H, W); 0 if there are none.
+    """The typical height in pixels of the letters of a grey page (H, W) uint8; 0 if there are none.
 
-    It is the median over pieces of ink of their shape, weighted by height, for specks are many.
+    It is the median height of connected components with a letter's proportions. It is weighted by
+    height, because there are many specks.
     """
     pieces = cv2.connectedComponentsWithStats(_ink(page), connectivity=8)[2][1:]
     width, height = pieces[:, cv2.CC_STAT_WIDTH], pieces[:, cv2.CC_STAT_HEIGHT]
-    like = (height >= 5) & (height <= 120) & (width >= 0.2 * height) & (width <= 4 * height)
-    tall = np.sort(height[like])
-    if not len(tall):
+    letters = (height >= 5) & (height <= 120) & (width >= 0.2 * height) & (width <= 4 * height)
+    heights = np.sort(height[letters])
+    if not len(heights):
         return 0.0
-    weight = np.cumsum(tall)
-    return float(tall[np.searchsorted(weight, weight[-1] / 2)])
+    weight = np.cumsum(heights)
+    return float(heights[np.searchsorted(weight, weight[-1] / 2)])
 
 
 def _ink(page: np.ndarray) -> np.ndarray:
-    """By how much a pixel is darker than the paper (H, W) uint8; 0 for paper.
+    """How much darker than the paper each pixel is, uint8 (H, W); 0 for paper.
 
-    Ink is darker by half of what the darkest nearby are. The paper is what a closing leaves:
-    letters vanish, shadows and stains stay. Nearby is within the same 48 pixels, so that faded
-    text lives beside black borders.
+    The paper is estimated by a morphological closing, which removes letters but keeps shadows and
+    stains. Ink is at least half as dark as the darkest pixel nearby. Both use a window of about 50
+    pixels, so that faded text is found even on a page with black borders.
     """
     height, width = page.shape
     small = max(1, width // 4), max(1, height // 4)
@@ -37,7 +38,7 @@ def _ink(page: np.ndarray) -> np.ndarray:
     depth = cv2.subtract(paper, cv2.GaussianBlur(page, (0, 0), 0.8))
     coarse = cv2.resize(depth, small, interpolation=cv2.INTER_AREA)
     darkest = cv2.GaussianBlur(cv2.dilate(coarse, window), (0, 0), 6)
-    # Leather, cloth and rough paper are dark between their threads as well; text is not.
+    # Leather, cloth and rough paper are dark all over; text has light paper between its strokes.
     grain = cv2.medianBlur(cv2.erode(coarse, np.ones((3, 3), np.uint8)), 51)
     noise = np.median(cv2.absdiff(depth, np.full_like(depth, np.median(depth))))
     floor = 2.0 * grain + max(10.0, 6.0 * noise, 0.12 * np.percentile(depth, 99.5))

@@ -1,11 +1,14 @@
-"""The order in which a person reads the lines of a page.
+"""Reading order: the order in which a person reads the lines of a page.
 
-Neither of the usual rules will do alone. Reading row by row mixes the columns of a newspaper; the
-topological order of Breuel ("High Performance Document Layout Analysis", 2003) and the XY-cut of
-Nagy and Seth (1984) read all of a receipt's names before its prices. Here the page is cut into
-bands by its horizontal white space, as in an XY-cut; consecutive bands that share a gutter, with
-long lines on both sides of it, are columns, which are read to their end one after the other and
-may hold columns themselves. All else is read row by row, left to right.
+None of the usual methods is enough alone. Reading row by row mixes the columns of a newspaper. The
+topological order of Breuel ("High Performance Document Layout Analysis", 2003) and the XY-cut
+(Nagy and Seth, "Hierarchical Representation of Optically Scanned Documents", 1984) read all items
+of a receipt before all prices.
+
+Here the page is cut into bands at horizontal white space, as in an XY-cut. Consecutive bands that
+share a gutter (a vertical white strip) with long lines on both sides are columns: the left one is
+read to its end before the right one, and each may contain further columns. All other bands are read
+row by row, from left to right.
 """
 
 from __future__ import annotations
@@ -14,17 +17,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Spans = np.ndarray  # (n, 4): left, top, right, bottom
-Ids = np.ndarray
-# What parts columns, and not the cells of a table; widths in line heights.
+Spans = np.ndarray  # (n, 4): left, top, right, bottom of all lines
+Ids = np.ndarray  # (m,): indices of some lines
+
+# The least that makes columns; less is a table. Widths are in line heights.
 GUTTER = 0.7
 COLUMN_WIDTH = 6.0
 COLUMN_LINES = 3
-COLUMN_BALANCE = 0.35  # lines of the shorter column over those of the longer
+COLUMN_BALANCE = 0.35  # lines of the shorter column over lines of the longer one
 
 
 def reading_order(polygons: Sequence[np.ndarray]) -> list[int]:
-    """Indices of `polygons`, each (k, 2) of x, y in an upright page, in reading order."""
+    """Indices of `polygons` in reading order; each is (k, 2) of x, y on an upright page."""
     if not len(polygons):
         return []
     spans = np.array([(*p.min(axis=0), *p.max(axis=0)) for p in polygons], np.float64)
@@ -47,9 +51,9 @@ def _order(spans: Spans, ids: Ids) -> list[int]:
 
 
 def _bands(spans: Spans, ids: Ids) -> list[Ids]:
-    """The lines in bands from top to bottom, clear white space between one band and the next.
+    """The lines in bands from top to bottom, with white space between bands.
 
-    The middle half of each line is what must be clear: descenders hang between ascenders.
+    Only the middle half of each line counts: descenders reach between the ascenders below them.
     """
     quarter = (spans[ids, 3] - spans[ids, 1]) / 4
     top, bottom = spans[ids, 1] + quarter, spans[ids, 3] - quarter
@@ -59,9 +63,9 @@ def _bands(spans: Spans, ids: Ids) -> list[Ids]:
 
 
 def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
-    """How many of the first bands one gutter parts into columns, and its middle.
+    """How many of the first bands are columns with one gutter between them, and the gutter's x.
 
-    Where none does it is (1, None).
+    (1, None) if there is no gutter.
     """
     height = float(np.median(np.subtract(*spans[np.concatenate(bands)][:, [3, 1]].T)))
     best: tuple[int, float | None] = (1, None)
@@ -79,13 +83,14 @@ def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
 
 
 def _gaps(spans: Spans) -> list[tuple[float, float]]:
-    """The white strips (left, right) between lines, seen from above."""
+    """The vertical white strips (left, right) between lines."""
     spans = spans[np.argsort(spans[:, 0])]
     reach = np.maximum.accumulate(spans[:, 2])[:-1]
     return [(a, b) for a, b in zip(reach, spans[1:, 0], strict=True) if b > a]
 
 
 def _are_columns(spans: Spans, gutter: float, height: float) -> bool:
+    """Whether the lines left and right of the gutter are columns of text and not of a table."""
     left = spans[:, [0, 2]].mean(axis=1) < gutter
     sides = spans[left], spans[~left]
     fewer, more = sorted(len(side) for side in sides)
@@ -96,7 +101,7 @@ def _are_columns(spans: Spans, gutter: float, height: float) -> bool:
 
 
 def _rows(spans: Spans, ids: Ids) -> list[int]:
-    """Row by row: lines about level with those of the row, and beside them."""
+    """Row by row; a line belongs to a row if it is level with its lines and beside all of them."""
     middle, height = spans[:, [1, 3]].mean(axis=1), spans[:, 3] - spans[:, 1]
     rows: list[list[int]] = []
     for i in ids[np.argsort(middle[ids], kind="stable")].tolist():

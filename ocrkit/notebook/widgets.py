@@ -179,7 +179,9 @@ class Reader(ipywidgets.VBox):
         self.button.disabled, self.button.description = True, "Reading ..."
         self._set_status(f"Reading {path.name} ...")
         try:
-            read = read_document(path, self.detector.value, self.recognizer.value)
+            read = read_document(
+                path, detector=self.detector.value, recognizer=self.recognizer.value
+            )
         except Exception as error:  # a notebook does not show the traceback of a callback
             self._show_error(error)
         else:

@@ -77,13 +77,10 @@ def load_file(
     if backend == "openvino":
         return _openvino_file(path, precision)
     if backend == "onnxruntime":
-        from ocrkit.runtime.onnxruntime import onnx_backend
+        return _onnx_file(path)
+    from ocrkit.runtime.pt2 import pt2_backend
 
-        run, stored = onnx_backend(path)
-    else:
-        from ocrkit.runtime.pt2 import pt2_backend
-
-        run, stored = pt2_backend(path, compiled=backend == "inductor")
+    run, stored = pt2_backend(path, compiled=backend == "inductor")
     return run, ReaderMetadata.from_text(stored, path)
 
 
@@ -92,5 +89,14 @@ def _openvino_file(path: Path, precision: str) -> tuple[Backend, ReaderMetadata]
 
     network, stored = read_network(path)
     metadata = ReaderMetadata.from_text(stored, path)
-    check_shapes(path, network, (-1, 1, metadata.preprocessing.height, -1), len(metadata.alphabet))
+    check_shapes(path, network, metadata.input_sizes, len(metadata.alphabet))
     return compile_network(network, precision, streams=thread_count()), metadata
+
+
+def _onnx_file(path: Path) -> tuple[Backend, ReaderMetadata]:
+    from ocrkit.runtime.onnxruntime import onnx_backend
+
+    run, stored = onnx_backend(path)
+    metadata = ReaderMetadata.from_text(stored, path)
+    run.check_shapes(path, metadata.input_sizes, len(metadata.alphabet))
+    return run, metadata

@@ -23,6 +23,11 @@ class ReaderMetadata:
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
+    @property
+    def input_sizes(self) -> tuple[int, int, int, int]:
+        """The network's input (N, 1, H, W), -1 where any size is taken."""
+        return -1, 1, self.preprocessing.height, -1
+
     @classmethod
     def from_mapping(cls, stored: Any) -> ReaderMetadata:
         """From the metadata of a model file, decoded; ValueError says what is wrong with it."""

@@ -7,7 +7,7 @@ the weights are, and before anything of the size that it names is allocated.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
@@ -96,6 +96,24 @@ def stored_format(path: Path) -> str | None:
         return None
     found = metadata.get("format") if isinstance(metadata, Mapping) else None
     return found if isinstance(found, str) else None
+
+
+def check_sizes(
+    path: Path, found: Sequence[int], wanted: Sequence[int], last: int, classes: int
+) -> None:
+    """Raises CheckpointError if a network's sizes are not those that its metadata says.
+
+    found and wanted: the sizes of its input, -1 for any. last and classes: the size of its last
+    output axis as found, and as wanted (-1 for any).
+    """
+    if list(found) != list(wanted):
+        raise CheckpointError(
+            f"{path} takes images {list(found)}, but its metadata says {list(wanted)}"
+        )
+    if classes > 0 and last != classes:
+        raise CheckpointError(
+            f"{path} has {last} output classes, but its alphabet (with the blank) has {classes}"
+        )
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:

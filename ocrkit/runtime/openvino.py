@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ocrkit.errors import CheckpointError, MissingPartError
-from ocrkit.runtime.metadata import METADATA_KEY
+from ocrkit.runtime.metadata import METADATA_KEY, check_sizes
 from ocrkit.runtime.packages import needs
 from ocrkit.runtime.threads import thread_count
 
@@ -144,14 +144,10 @@ def check_shapes(path: Path, network: Any, inputs: tuple[int, ...], classes: int
     ports = list(network.inputs), list(network.outputs)
     if [len(side) for side in ports] != [1, 1]:
         raise CheckpointError(f"{path} must have one input and one output")
-    shape, output = (port.get_partial_shape() for (port,) in ports)
-    sizes = (
-        [d.get_length() if d.is_static else -1 for d in shape] if not shape.rank.is_dynamic else []
+    shape, output = (
+        [] if port.get_partial_shape().rank.is_dynamic else list(port.get_partial_shape())
+        for (port,) in ports
     )
-    if sizes != list(inputs):
-        raise CheckpointError(f"{path} takes images {sizes}, but its metadata says {list(inputs)}")
-    last = -1 if output.rank.is_dynamic or output[-1].is_dynamic else output[-1].get_length()
-    if classes > 0 and last != classes:
-        raise CheckpointError(
-            f"{path} has {last} output classes, but its alphabet (with the blank) has {classes}"
-        )
+    sizes = [size.get_length() if size.is_static else -1 for size in shape]
+    last = output[-1].get_length() if output and output[-1].is_static else -1
+    check_sizes(path, sizes, inputs, last, classes)

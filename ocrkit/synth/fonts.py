@@ -1,6 +1,7 @@
-"""The type: which fonts the generator draws with, of what kind, and how to get the lacking ones.
+"""The fonts that synthetic text is drawn with: finding them, choosing one, drawing its glyphs.
 
-`python -m ocrkit.synth.fonts` lists what was found and what is lacking.
+fonts.tsv lists them by kind. `python -m ocrkit.synth.fonts` prints which were found and how to
+install the others.
 """
 
 from __future__ import annotations
@@ -22,32 +23,21 @@ from numpy.random import Generator
 from PIL import ImageFont
 
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
+from ocrkit.synth.tables import read_rows, read_toml
 
-# Typewriters and receipt printers come first because letters and receipts are what the reader meets
-# most; old-style serifs are nearly all of print before 1950. Faces that draw capitals for small
-# letters set nothing but the reference data set's words, whose labels are in small letters.
-KIND_WEIGHTS = {
-    "typewriter": 0.30,
-    "serif": 0.27,
-    "mono": 0.13,
-    "sans": 0.14,
-    "dotmatrix": 0.06,
-    "slab": 0.06,
-    "display": 0.04,
-    "capitals": 0.0,
-}
-MACHINES = ("typewriter", "dotmatrix", "mono")  # kinds that ribbons, needles and tills print
+_SETTINGS = read_toml("fonts.toml")
+KIND_WEIGHTS: dict[str, float] = _SETTINGS["kind_weights"]  # kind -> how often it is used
+MACHINES: list[str] = _SETTINGS["machines"]  # kinds printed by ribbon, needles or thermal heads
 
-# A first drawn just as its second, or known to be wrong, would teach a lie: it is not claimed.
-_TWINS = ("ſs", "ſf", "£€", "–-", "—-", "—–", "“\"", "”\"", "„\"", "‘'", "’'", "‚,", "•.", "…-",
-          "(/", ")/", "[/", "]/", "{/", "}/", "ÐD")  # fmt: skip
-_WRONG = (("Walkway", "£"), ("Glass_TTY", "ÐÞðþÿ"))
 _SUFFIXES = frozenset((".ttf", ".otf", ".woff2"))
 _HEAVY_OR_SLANTED = re.compile(r"(?i)bold|black|demi|heavy|700|italic|oblique|slant|it$")
 
 
 class Family(NamedTuple):
-    """A row of fonts.tsv: fonts that share a design, and the package that brings them."""
+    """A row of fonts.tsv: fonts of one design, and the package that installs them.
+
+    patterns: shell patterns of the file names, in lower case.
+    """
 
     kind: str
     source: str
@@ -56,7 +46,11 @@ class Family(NamedTuple):
 
 
 class Glyph(NamedTuple):
-    """A character's ink (h, w), where that stands from the start of the baseline; its advance."""
+    """A character's bitmap.
+
+    ink: uint8 (h, w), without empty borders. left, top: px from the start of the baseline to its
+    top left corner. advance: px from this character's start to the next one's.
+    """
 
     ink: np.ndarray
     left: int
@@ -66,7 +60,7 @@ class Glyph(NamedTuple):
 
 @dataclass(frozen=True)
 class Font:
-    """A font file, and of which kind and family (row of the table) it is."""
+    """A font file with its kind, and its family: the row of fonts.tsv that lists it."""
 
     path: Path
     name: str
@@ -75,30 +69,35 @@ class Font:
 
     @cached_property
     def characters(self) -> frozenset[str]:
-        """The characters of the default alphabet that the font really draws, each as itself."""
+        """The characters of the default alphabet that the font draws correctly.
+
+        Left out: characters without a glyph, small letters drawn as capitals, and the exceptions
+        of fonts.toml.
+        """
         face = self.at(16)
-        drawn = {c: _glyph(face, c) for c in DEFAULT_CHARACTERS}
-        absent = _glyph(face, "\U0010fffd")
-        lies = {c for c in drawn if c != c.upper() and drawn[c] == drawn.get(c.upper())}
-        lies |= {pair[0] for pair in _TWINS if drawn[pair[0]] == drawn[pair[1]]}
-        lies |= {c for name, wrong in _WRONG if self.name.startswith(name) for c in wrong}
-        good = {c for c, glyph in drawn.items() if any(glyph[0]) and glyph != absent} - lies
-        return frozenset(good | {" "})
+        drawn = {c: _bitmap(face, c) for c in DEFAULT_CHARACTERS}
+        missing_glyph = _bitmap(face, "\U0010fffd")
+        wrong = {c for c in drawn if c != c.upper() and drawn[c] == drawn.get(c.upper())}
+        wrong |= {a for a, b in _SETTINGS["same_glyphs"] if drawn[a] == drawn[b]}
+        for name, characters in _SETTINGS["wrong_glyphs"].items():
+            wrong |= set(characters) if self.name.startswith(name) else set()
+        good = {c for c, bitmap in drawn.items() if any(bitmap[0]) and bitmap != missing_glyph}
+        return frozenset(good - wrong | {" "})
 
     def drawable(self, text: str) -> str:
-        """What of a text the font can draw, with single spaces."""
+        """`text` without the characters that the font cannot draw, with single spaces."""
         return " ".join("".join(c for c in text if c in self.characters).split())
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
-        """The font at `size` pixels per em, kept for the next call."""
+        """The font at `size` pixels per em; cached."""
         return load_font(str(self.path), size)
 
     def glyph(self, size: int, character: str) -> Glyph:
-        """A character at `size` pixels per em, kept for the next call."""
-        return _cut(self, size, character)
+        """A character at `size` pixels per em; cached."""
+        return _cached_glyph(self, size, character)
 
 
-def _glyph(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[int, int]]:
+def _bitmap(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[int, int]]:
     mask, offset = face.getmask2(character)
     return bytes(mask), offset
 
@@ -106,12 +105,13 @@ def _glyph(face: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, tuple[i
 @lru_cache(maxsize=1024)
 def load_font(path: str, size: int) -> ImageFont.FreeTypeFont:
     """The font of a file at `size` pixels per em."""
-    # The basic layout draws the same whatever shaping library a machine has, and is quicker.
+    # The basic layout engine needs no text shaping library, so the result is the same on every
+    # machine. It is also faster.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=20_000)
-def _cut(font: Font, size: int, character: str) -> Glyph:
+def _cached_glyph(font: Font, size: int, character: str) -> Glyph:
     face = font.at(size)
     mask, (left, top) = face.getmask2(character, anchor="ls")
     ink = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[::-1])
@@ -120,20 +120,20 @@ def _cut(font: Font, size: int, character: str) -> Glyph:
 
 
 def _families() -> Iterator[Family]:
-    table = Path(__file__).with_name("fonts.tsv").read_text(encoding="utf-8")
-    for row in table.splitlines():
-        if not row.startswith("#"):
-            kind, source, package, *files = row.split("\t")
-            # npm's have a file for each script and weight; these three are what print used.
-            patterns = files[0].split() if files else [f"{package}-latin-[347]00-*.woff2"]
-            yield Family(kind, source, package, patterns)
+    for kind, source, package, *files in read_rows("fonts.tsv"):
+        # npm packages have a file for each script and weight; print used these three weights.
+        patterns = files[0].split() if files else [f"{package}-latin-[347]00-*.woff2"]
+        yield Family(kind, source, package, patterns)
 
 
 FONT_PACKAGES = tuple(_families())
 
 
 def package_folder(name: str, *inside: str) -> Path:
-    """A folder inside an installed package, without importing it; the null device if it is not."""
+    """A folder inside an installed package, found without importing the package.
+
+    If the package is not installed, this is a path inside the null device: no file exists there.
+    """
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent.joinpath(*inside) if spec and spec.origin else Path(os.devnull)
 
@@ -153,7 +153,7 @@ def _folders() -> dict[str, tuple[Path, ...]]:
 
 @cache
 def find_fonts() -> tuple[Font, ...]:
-    """All fonts of the table that this machine has, sorted by name; a name is given once."""
+    """All fonts of fonts.tsv that are installed, sorted by name; each name occurs once."""
     fonts: dict[str, Font] = {}
     for source, folders in _folders().items():
         found = (file for folder in folders for file in folder.rglob("*"))
@@ -169,10 +169,10 @@ def find_fonts() -> tuple[Font, ...]:
 
 
 def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
-    """Chance of each font of a kind (n,), float64, sum 1: families alike.
+    """The probability of each font of a kind: float64 (n,), sum 1.
 
-    A family of forty weights and widths is thus asked for no more often than a single old face,
-    and inside a family upright regular type goes before bold and italic.
+    All families have the same probability, however many weights and widths they have. Within a
+    family, upright regular fonts are preferred to bold and italic ones.
     """
     share = [0.3 if _HEAVY_OR_SLANTED.search(font.name) else 1.0 for font in fonts]
     families: defaultdict[str, float] = defaultdict(float)
@@ -184,15 +184,18 @@ def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.ndarray]]:
-    """Fonts of each kind, and the chance of each; None means all that are found."""
-    fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
+    """kind -> its fonts and the probability of each; None means all installed fonts."""
+    fonts = fonts or find_fonts()  # not an argument: hashing all fonts for the cache is slow
     kinds = sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]})
     pools = {kind: [font for font in fonts if font.kind == kind] for kind in kinds}
     return {kind: (pool, sampling_weights(pool)) for kind, pool in pools.items()}
 
 
 def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Generator) -> Font:
-    """One of `fonts`, of one of the kinds (kind -> weight); of any where it has none of these."""
+    """A random font from `fonts` (None: all installed), by kind -> weight.
+
+    If there is no font of these kinds, all kinds have the same weight.
+    """
     pools = by_kind(fonts)
     weights = {k: w for k, w in kinds.items() if k in pools} or dict.fromkeys(pools, 1.0)
     chances = np.array(list(weights.values()))
@@ -201,25 +204,25 @@ def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Gene
 
 
 def missing_packages() -> dict[str, list[str]]:
-    """Packages of which no font was found: {"apt": [...], "npm": [...]}."""
+    """Packages none of whose fonts was found: {"apt": [...], "npm": [...]}."""
     found = {tuple(font.family.split()[:2]) for font in find_fonts()}
-    lacking = [row for row in FONT_PACKAGES if (row.source, row.package) not in found]
+    missing = [row for row in FONT_PACKAGES if (row.source, row.package) not in found]
     return {
-        source: list(dict.fromkeys(prefix + row.package for row in lacking if row.source == source))
+        source: list(dict.fromkeys(prefix + row.package for row in missing if row.source == source))
         for source, prefix in (("apt", ""), ("npm", "@fontsource/"))
     }
 
 
 def main() -> None:
-    """Prints the fonts found per kind, and the commands that bring the lacking ones."""
+    """Print the number of fonts of each kind, and the commands that install the missing ones."""
     fonts = find_fonts()
     for kind, weight in KIND_WEIGHTS.items():
-        names = [font.name for font in fonts if font.kind == kind]
-        print(f"{kind:10}  {len(names):4} fonts  chosen {weight:.0%} of the time")
+        count = sum(font.kind == kind for font in fonts)
+        print(f"{kind:10}  {count:4} fonts  used for {weight:.0%} of the lines")
     commands = {"apt": "apt-get install", "npm": "npm install --prefix data/fonts --no-save"}
     for source, packages in missing_packages().items():
         if packages:
-            print(f"\nlacking, from {source}:\n  {commands[source]} {' '.join(packages)}")
+            print(f"\nmissing, from {source}:\n  {commands[source]} {' '.join(packages)}")
 
 
 if __name__ == "__main__":

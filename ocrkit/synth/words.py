@@ -1,17 +1,18 @@
-"""The reference data set: English words on noisy paper, as the reference kit had trdg make them.
+"""The reference data set: images of English words on noisy paper, drawn by trdg.
 
-Its options were `-c 3356 -f 64 -sym -l en -t 8 -na 1 -rbl -rk`. What trdg 1.8.0 makes of them:
+It follows the reference kit, which ran trdg with `-c 3356 -f 64 -sym -l en -t 8 -na 1 -rbl -rk`. In
+trdg 1.8.0 these options mean:
 
-- `-c 3356 -l en`: so many texts, each one word of its English dictionary, in one of its 100 fonts
-- `-f 64`: 64 pixels high, 5 of them margin on each side; the width follows from the word
-- `-sym`: nothing, as symbols are only drawn into random sequences, and these need `-rs`
-- `-rbl`, `-rk`: nothing, as blur and skew are random between 0 and `-bl`, `-k`, which are 0
+- `-c 3356 -l en`: 3356 texts, each one word of its English dictionary, in one of its 100 fonts
+- `-f 64`: 64 pixels high, with margins of 5 pixels; the width depends on the word
+- `-sym`: no effect, because symbols occur only in random sequences, which need `-rs`
+- `-rbl`, `-rk`: no effect, because blur and skew are random between 0 and `-bl`, `-k`, which are 0
 - `-na 1 -t 8`: files are named `number_word.jpg` (JPEG is the default), made by 8 processes
 - by default: dark grey text (#282828) on a background of Gaussian noise
 
-Only trdg's own fonts and dictionary are used, so a seed means the same files everywhere. Two things
-are not trdg's: no word is drawn twice, so none of a test set is ever in the training set, and a
-word's picture depends on the word and the seed alone, not on the order that it is made in.
+Only trdg's own fonts and dictionary are used, so a seed gives the same files on every machine.
+There are two differences from trdg. No word is drawn twice, so no word of a test set is in the
+training set. And the image of a word depends only on the word and the seed, not on the order.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ def reference_words(
     seed: int = 0,
     progress: bool = True,
 ) -> None:
-    """Write the sets `train`, `test` and `test1000` of so many words into `folder`.
+    """Write the sets `train`, `test` and `test1000` (`extra_test` words) into `folder`.
 
-    Each is a folder of JPEG images 64 pixels high, with a manifest beside it: `train.txt` and so
-    on, UTF-8, `path<TAB>label`, paths relative to `folder`. No word is in two sets. A set that is
-    already there is not made again; a manifest is written when all of its images are.
+    Each is a folder of JPEG images, 64 pixels high, and a manifest: `train.txt` and so on, UTF-8,
+    `path<TAB>label`, with paths relative to `folder`. No word is in two sets. A complete set is not
+    made again; its manifest is written after its images.
 
-    Raises ValueError if the dictionary has fewer words than are asked for.
+    Raises ValueError if the dictionary has too few words, MissingPartError if trdg is not there.
     """
     folder = Path(folder)
-    # The test sets are dealt first: they stay the same words however many there are to train on.
+    # The test sets come first: their words do not depend on the size of the training set.
     sizes = {"test1000": extra_test, "test": test, "train": train}
     words = iter(_shuffled_words(sum(sizes.values()), seed))
     for name, size in sizes.items():
@@ -60,18 +61,21 @@ def reference_words(
         listed = manifest.is_file() and manifest.read_text(encoding="utf-8") == rows
         if listed and all((folder / path).is_file() for path in plan):
             continue
-        manifest.unlink(missing_ok=True)  # it would vouch for images about to be replaced
+        manifest.unlink(missing_ok=True)  # a manifest means that the set is complete
         (folder / name).mkdir(parents=True, exist_ok=True)
-        pictures = plan.items()
-        for path, word in counted(pictures, name) if progress else pictures:
+        images = plan.items()
+        for path, word in counted(images, name) if progress else images:
             draw_word(word, seed).save(folder / path)
         write(manifest, rows.encode())
 
 
 def draw_word(word: str, seed: int) -> Image.Image:
-    """A word in one of trdg's fonts, RGB, 64 pixels high; (word, seed) decide every pixel."""
-    # OpenCV, which draws the noise, can be seeded but not asked for the state that it was in. But
-    # each thread has its own, so the caller's goes on as if nothing had happened.
+    """A word in one of trdg's fonts, RGB, 64 pixels high; it depends only on (word, seed).
+
+    Raises ValueError if no font draws anything, MissingPartError if trdg is not installed.
+    """
+    # OpenCV draws the noise. Its random state can be set but not read, so it could not be restored;
+    # but each thread has its own state, so the caller's does not change.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_draw, word, seed).result()
 
@@ -79,13 +83,13 @@ def draw_word(word: str, seed: int) -> Image.Image:
 def _draw(word: str, seed: int) -> Image.Image:
     strings, drawing, files = _trdg()
     rng = random.Random(f"{seed} {word}")
-    fonts = sorted(files.load_fonts("en"))  # trdg lists them in the order of the file system
+    fonts = sorted(files.load_fonts("en"))  # trdg lists them in the file system's order
     pillow_fonts, state, start = drawing.ImageFont, random.getstate(), rng.getrandbits(31)
-    drawing.ImageFont = SimpleNamespace(truetype=_Font)
+    drawing.ImageFont = SimpleNamespace(truetype=_TrdgFont)
     random.seed(start)
     cv2.setRNGSeed(start)
     try:
-        # trdg returns nothing where it finds no ink, as in a full stop of hairlines.
+        # trdg returns None if it finds no ink, for example for a full stop in a very thin font.
         for font in rng.sample(fonts, len(fonts)):
             made = strings.GeneratorFromStrings(
                 [word], fonts=[font], size=64, random_skew=True, random_blur=True
@@ -95,15 +99,15 @@ def _draw(word: str, seed: int) -> Image.Image:
     finally:
         random.setstate(state)
         drawing.ImageFont = pillow_fonts
-    raise ValueError(f"no font of trdg's draws anything for {word!r}")
+    raise ValueError(f"none of trdg's fonts draws anything for {word!r}")
 
 
-class _Font(ImageFont.FreeTypeFont):
-    """A font with the method that trdg still calls and Pillow 10 took away."""
+class _TrdgFont(ImageFont.FreeTypeFont):
+    """A font with the method `getsize`, which trdg calls and Pillow 10 removed."""
 
     def __init__(self, font: str, size: int) -> None:
-        # Pillow's other layout engine is used where a system library happens to be installed, and
-        # sets some letters otherwise.
+        # By default Pillow uses another layout engine if a system library is installed; that one
+        # places some letters differently.
         super().__init__(font, size, layout_engine=ImageFont.Layout.BASIC)
 
     def getsize(self, text: str) -> tuple[int, int]:
@@ -113,9 +117,9 @@ class _Font(ImageFont.FreeTypeFont):
 
 @cache
 def _trdg() -> tuple[Any, Any, Any]:
-    """trdg's modules that make whole images, that draw text, and that read its files."""
+    """trdg's modules `from_strings`, `computer_text_generator` and `utils`."""
     try:
-        # It prints that it cannot imitate handwriting, which nobody asked it to.
+        # On import, trdg prints a message about handwriting.
         with redirect_stdout(StringIO()):
             from trdg import computer_text_generator, utils
             from trdg.generators import from_strings
@@ -127,16 +131,17 @@ def _trdg() -> tuple[Any, Any, Any]:
 
 
 def _shuffled_words(count: int, seed: int) -> list[str]:
+    """The first `count` words of trdg's shuffled dictionary."""
     files = _trdg()[2]
     words = files.load_dict(Path(files.__file__).parent / "dicts" / "en.txt")
     if count > len(words):
-        raise ValueError(f"{count} different words asked for; trdg's dictionary has {len(words)}")
+        raise ValueError(f"{count} different words requested; trdg's dictionary has {len(words)}")
     random.Random(seed).shuffle(words)
     return words[:count]
 
 
 def _plan(name: str, size: int, words: Iterator[str]) -> dict[str, str]:
-    """Path -> word of a set's images, named as trdg names them: without most marks."""
+    """Path -> word for the images of a set; trdg's file names leave out most punctuation."""
     valid = _trdg()[2].make_filename_valid
     numbered = [(i, next(words)) for i in range(size)]
     return {f"{name}/{valid(f'{i}_{word}')}.jpg": word for i, word in numbered}

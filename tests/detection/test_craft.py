@@ -21,23 +21,23 @@ NAME, MD5, URL = (config.detection_models["craft"][key] for key in ("filename", 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with random weights of CRAFT's shape that take everything for text."""
+    """A folder with random weights of CRAFT's shapes; they find text everywhere."""
     torch.manual_seed(0)
     network = CRAFT(pretrained=False)
     torch.nn.init.constant_(network.conv_cls[-1].bias, 1.0)
     folder = tmp_path_factory.mktemp("craft")
-    # Published files carry the prefix of the data-parallel training that made them.
+    # The published file has this prefix from data-parallel training.
     torch.save({f"module.{k}": v for k, v in network.state_dict().items()}, folder / NAME)
     return folder
 
 
 def publish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the file in a folder for the published one."""
+    """Make the MD5 of the file in a folder the published one."""
     md5 = hashlib.md5((folder / NAME).read_bytes()).hexdigest()
     monkeypatch.setitem(config.detection_models["craft"], "md5sum", md5)
 
 
-def test_weights_of_the_right_shape_load_and_find_polygons(
+def test_valid_weights_load_and_find_polygons(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(weights, monkeypatch)
@@ -52,41 +52,41 @@ def test_weights_of_the_right_shape_load_and_find_polygons(
         assert (polygon <= (110, 70)).all()
 
 
-def test_upright_and_tilted_words_come_in_reading_order_and_stay_words(
+def test_upright_and_rotated_words_are_in_reading_order_and_not_joined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def boxes(*args: object, **settings: object) -> list[list[np.ndarray]]:
         words = [
             (120, 100, 180, 100, 180, 120, 120, 120),  # second word of the upper line
-            (20, 100, 100, 100, 100, 120, 20, 120),  # first, a narrow space away
-            (20, 200, 120, 230, 115, 250, 15, 220),  # tilted by 17 degrees
+            (20, 100, 100, 100, 100, 120, 20, 120),  # first word, a narrow space before the second
+            (20, 200, 120, 230, 115, 250, 15, 220),  # rotated by 17 degrees
         ]
         return [[np.array(word, np.int32) for word in words]]
 
     monkeypatch.setattr(easyocr_detection, "get_textbox", boxes)
-    first, second, tilted = CraftDetector(network=None)(np.full((300, 300), 255, np.uint8))
+    first, second, rotated = CraftDetector(network=None)(np.full((300, 300), 255, np.uint8))
     assert first[:, 0].max() <= second[:, 0].min()
     assert first[0, 1] == first[1, 1] == second[0, 1]
-    angle = np.degrees(np.arctan2(*(tilted[1] - tilted[0])[::-1]))
+    angle = np.degrees(np.arctan2(*(rotated[1] - rotated[0])[::-1]))
     assert angle == pytest.approx(17, abs=3)
-    for polygon in (first, second, tilted):  # clockwise from the top left, y down
+    for polygon in (first, second, rotated):  # clockwise from the top left, y down
         x, y = polygon.T
         assert np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0
         assert polygon.sum(axis=1).argmin() == 0
 
 
-def test_scraps_have_no_words() -> None:
+def test_a_tiny_page_has_no_words() -> None:
     assert CraftDetector(network=None)(np.zeros((1, 1), np.uint8)) == []
 
 
-def test_missing_weights_are_asked_for_with_all_it_takes_to_get_them(tmp_path: Path) -> None:
+def test_error_for_missing_weights_gives_path_checksum_and_address(tmp_path: Path) -> None:
     with pytest.raises(MissingPartError) as error:
         CraftDetector.load(tmp_path)
     for part in (str(tmp_path / NAME), MD5, URL):
         assert part in str(error.value)
 
 
-def test_weights_are_looked_for_where_easyocr_downloads_them(
+def test_default_folder_is_the_one_that_easyocr_downloads_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "MODULE_PATH", str(tmp_path))
@@ -95,24 +95,24 @@ def test_weights_are_looked_for_where_easyocr_downloads_them(
     assert str(tmp_path / "model" / NAME) in str(error.value)
 
 
-def test_a_file_with_another_checksum_is_refused(weights: Path) -> None:
+def test_a_file_with_another_checksum_is_an_error(weights: Path) -> None:
     with pytest.raises(MissingPartError, match="its MD5 is") as error:
         CraftDetector.load(weights)
     assert MD5 in str(error.value)
 
 
-def test_a_file_of_something_else_is_refused_and_not_run(
+def test_a_file_without_crafts_weights_is_an_error_and_its_code_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save({"module.basenet.slice1.0.weight": torch.zeros(1)}, tmp_path / "other")
     for content in (b"not a checkpoint", (tmp_path / "other").read_bytes()):
         (tmp_path / NAME).write_bytes(content)
         publish(tmp_path, monkeypatch)
-        with pytest.raises(CheckpointError, match="does not hold CRAFT's weights"):
+        with pytest.raises(CheckpointError, match="does not contain CRAFT's weights"):
             CraftDetector.load(tmp_path)
 
 
-def test_without_easyocr_the_command_that_installs_it_is_named(
+def test_error_without_easyocr_names_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "easyocr", None)

@@ -36,7 +36,7 @@ SCAN: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
 
 
 def strokes() -> np.ndarray:
-    """Upright strokes on the left and a bar on the right, ink 1 on nothing 0."""
+    """Vertical strokes on the left, a horizontal bar on the right: ink 1, elsewhere 0."""
     ink = np.zeros((HEIGHT, WIDTH), np.float32)
     ink[8:32, 10:60:8] = ink[8:32, 11:60:8] = ink[8:32, 12:60:8] = 1
     ink[24:28, 70:110] = 1
@@ -51,11 +51,11 @@ def detail(scan: np.ndarray) -> float:
     return float(np.abs(cv2.Laplacian(scan.astype(np.float32), cv2.CV_32F)).mean())
 
 
-# --- what holds for all
+# --- all functions
 
 
 @pytest.mark.parametrize("name", INK)
-def test_ink_stays_ink(name):
+def test_ink_functions_keep_type_shape_and_range(name):
     damaged = INK[name](strokes(), default_rng(0))
     assert damaged.dtype == np.float32
     assert damaged.shape == (HEIGHT, WIDTH)
@@ -65,7 +65,7 @@ def test_ink_stays_ink(name):
 
 
 @pytest.mark.parametrize("name", SCAN)
-def test_a_scan_stays_a_scan(name):
+def test_scan_functions_keep_type_and_shape(name):
     damaged = SCAN[name](page(), default_rng(0))
     assert damaged.dtype == np.uint8
     assert damaged.shape == (HEIGHT, WIDTH)
@@ -73,17 +73,17 @@ def test_a_scan_stays_a_scan(name):
 
 
 @pytest.mark.parametrize("name", [*INK, *SCAN])
-def test_damage_depends_on_its_generator_alone_and_leaves_its_input(name):
-    make, whole = (INK[name], strokes()) if name in INK else (SCAN[name], page())
-    before = whole.copy()
-    first, again = (make(whole, default_rng(5)) for _ in range(2))
+def test_results_depend_only_on_the_generator_and_inputs_do_not_change(name):
+    function, image = (INK[name], strokes()) if name in INK else (SCAN[name], page())
+    before = image.copy()
+    first, again = (function(image, default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(whole, before)
+    np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize("name", [*INK, *SCAN])
 @pytest.mark.parametrize("shape", [(4, 4), (3, 200), (60, 5)])
-def test_the_smallest_crops_are_damaged_too(name, shape):
+def test_very_small_images_work(name, shape):
     rng = default_rng(0)
     if name == "show_through":
         damaged = degrade.show_through(
@@ -96,27 +96,27 @@ def test_the_smallest_crops_are_damaged_too(name, shape):
     assert damaged.shape == shape
 
 
-def test_steps_befall_an_image_in_turn_and_by_their_chance():
+def test_steps_are_applied_in_order_by_their_probability():
     steps = [(1.0, lambda x: x + 1), (0.0, lambda x: x * 0), (1.0, lambda x: x * 10)]
-    assert degrade.sometimes(np.ones(1), steps, default_rng(0), 1.0) == 20
-    assert degrade.sometimes(np.ones(1), steps, default_rng(0), 0.0) == 1
+    assert degrade.apply_randomly(np.ones(1), steps, default_rng(0), 1.0) == 20
+    assert degrade.apply_randomly(np.ones(1), steps, default_rng(0), 0.0) == 1
 
 
 # --- ink
 
 
-def test_clouds_are_smooth_noise_about_0():
-    clouds = degrade.clouds((200, 300), 20, default_rng(0))
-    assert clouds.shape == (200, 300)
-    assert clouds.dtype == np.float32
-    assert abs(clouds.mean()) < 0.3
-    assert 0.5 < clouds.std() < 1.2
-    assert np.abs(np.diff(clouds)).mean() < 0.1 * np.abs(clouds).mean()
-    fine = degrade.clouds((200, 300), 3, default_rng(0))
-    assert np.abs(np.diff(fine)).mean() > 3 * np.abs(np.diff(clouds)).mean()
+def test_smooth_noise_has_mean_0_and_changes_slowly():
+    noise = degrade.smooth_noise((200, 300), 20, default_rng(0))
+    assert noise.shape == (200, 300)
+    assert noise.dtype == np.float32
+    assert abs(noise.mean()) < 0.3
+    assert 0.5 < noise.std() < 1.2
+    assert np.abs(np.diff(noise)).mean() < 0.1 * np.abs(noise).mean()
+    fine = degrade.smooth_noise((200, 300), 3, default_rng(0))
+    assert np.abs(np.diff(fine)).mean() > 3 * np.abs(np.diff(noise)).mean()
 
 
-def test_thickening_grows_ink_and_thinning_shrinks_it_by_up_to_a_pixel():
+def test_thicken_grows_or_shrinks_strokes_by_up_to_a_pixel():
     ink = np.zeros((9, 9), np.float32)
     ink[3:6, 3:6] = 1
     assert degrade.thicken(ink, 1.0).sum() == 9 + 12
@@ -126,22 +126,22 @@ def test_thickening_grows_ink_and_thinning_shrinks_it_by_up_to_a_pixel():
     np.testing.assert_array_equal(degrade.thicken(ink, 0.0), ink)
 
 
-def test_uneven_ink_differs_from_place_to_place_and_stays_off_the_paper():
+def test_uneven_ink_varies_and_adds_none_to_the_paper():
     ink = strokes() * 0.6
-    patchy = degrade.uneven(ink, EM, 0.3, default_rng(1))
-    assert patchy[ink > 0].std() > 0.02
-    assert (patchy[ink == 0] == 0).all()
+    result = degrade.uneven(ink, EM, 0.3, default_rng(1))
+    assert result[ink > 0].std() > 0.02
+    assert (result[ink == 0] == 0).all()
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
-def test_broken_strokes_lose_about_their_share_of_the_ink(share):
+def test_broken_strokes_lose_about_the_given_share_of_the_ink(share):
     solid = np.ones((200, 400), np.float32)
     left = degrade.broken(solid, EM, share, default_rng(0))
     assert 1 - left.mean() == pytest.approx(share, abs=0.1)
     assert (left == 0).any()
 
 
-def test_dots_lie_on_a_lattice_of_their_pitch():
+def test_dots_repeat_at_their_pitch():
     dotted = degrade.dots(np.ones((40, 40), np.float32), 5.0)
     np.testing.assert_allclose(dotted[5:], dotted[:-5], atol=1e-4)
     np.testing.assert_allclose(dotted[:, 5:], dotted[:, :-5], atol=1e-4)
@@ -149,7 +149,7 @@ def test_dots_lie_on_a_lattice_of_their_pitch():
     assert dotted[2, 2] < 0.1
 
 
-def test_stripes_are_paler_rows():
+def test_stripes_are_pale_rows_at_their_pitch():
     striped = degrade.stripes(np.ones((60, 20), np.float32), 10.0, 0.5, default_rng(0))
     np.testing.assert_array_equal(striped, np.repeat(striped[:, :1], 20, axis=1))
     np.testing.assert_allclose(striped[10:], striped[:-10], atol=1e-4)
@@ -162,13 +162,13 @@ def centre(ink: np.ndarray) -> tuple[float, float]:
     return float(y.mean()), float(x.mean())
 
 
-def test_slant_leans_strokes_to_the_right_at_the_top():
+def test_positive_slant_moves_the_top_of_strokes_to_the_right():
     ink = np.zeros((41, 81), np.float32)
     ink[:, 39:42] = 1
-    leaning = degrade.shear(ink, 0.25, 0.0)
-    top, bottom = centre(leaning[:5])[1], centre(leaning[-5:])[1]
+    slanted = degrade.shear(ink, 0.25, 0.0)
+    top, bottom = centre(slanted[:5])[1], centre(slanted[-5:])[1]
     assert top - bottom == pytest.approx(0.25 * 36, abs=1)
-    assert centre(leaning)[1] == pytest.approx(40, abs=1)
+    assert centre(slanted)[1] == pytest.approx(40, abs=1)
 
 
 def test_slope_tilts_the_baseline():
@@ -179,7 +179,7 @@ def test_slope_tilts_the_baseline():
     assert right - left == pytest.approx(0.1 * 76, abs=1)
 
 
-def test_waves_move_columns_up_and_down_and_not_sideways():
+def test_wave_moves_columns_only_up_and_down():
     ink = np.zeros((41, 400), np.float32)
     ink[18:23] = 1
     wavy = degrade.wave(ink, 4.0, 100.0, default_rng(0))
@@ -192,14 +192,14 @@ def test_waves_move_columns_up_and_down_and_not_sideways():
 # --- scans
 
 
-def test_print_is_dark_on_light_with_the_tones_asked_for():
+def test_print_has_the_given_tones():
     scan = degrade.print_on_paper(strokes(), default_rng(0), paper=220, tone=50, grain=0)
     assert scan.dtype == np.uint8
     assert set(np.unique(scan)) == {50, 220}
     assert (scan[strokes() == 1] == 50).all()
 
 
-def test_grain_roughens_paper_more_the_stronger_it_is():
+def test_stronger_grain_gives_rougher_paper():
     blank = np.zeros((100, 100), np.float32)
     spreads = [
         degrade.print_on_paper(blank, default_rng(0), 200, 40, grain).std() for grain in (0, 3, 9)
@@ -208,7 +208,7 @@ def test_grain_roughens_paper_more_the_stronger_it_is():
     assert 2 < spreads[1] < spreads[2]
 
 
-def test_stains_darken_some_of_the_paper_and_no_more_than_their_depth():
+def test_stains_darken_a_part_of_the_paper_by_at_most_their_depth():
     blank = np.full((200, 200), 220, np.uint8)
     darker = 220 - degrade.stain(blank, 40.0, 30.0, default_rng(0)).astype(int)
     assert darker.min() == 0
@@ -216,7 +216,7 @@ def test_stains_darken_some_of_the_paper_and_no_more_than_their_depth():
     assert 0.05 < (darker > 0).mean() < 0.6
 
 
-def test_the_other_side_shows_through_mirrored_and_faint():
+def test_bleed_through_is_mirrored_and_faint():
     ink = np.zeros((40, 100), np.float32)
     ink[10:30, 10:20] = 1
     blank = np.full((40, 100), 220, np.uint8)
@@ -226,7 +226,7 @@ def test_the_other_side_shows_through_mirrored_and_faint():
     assert 0 < darker[20, 79] < 30  # soft edges
 
 
-def test_uneven_light_falls_off_slowly_and_by_no_more_than_twice_its_strength():
+def test_light_changes_slowly_and_by_at_most_twice_its_strength():
     blank = np.full((60, 200), 200, np.uint8)
     for seed in range(20):
         lit = degrade.light(blank, 0.3, default_rng(seed)).astype(int)
@@ -246,21 +246,21 @@ def test_uneven_light_falls_off_slowly_and_by_no_more_than_twice_its_strength():
     ],
     ids=["blur", "low_resolution"],
 )
-def test_detail_is_lost_more_the_stronger_the_softening(soften):
+def test_stronger_blur_or_lower_resolution_removes_more_detail(soften):
     details = [detail(page()), *(detail(soften(strength)) for strength in (1, 2, 3))]
     assert details == sorted(details, reverse=True)
     assert details[-1] < 0.5 * details[0]
 
 
-def test_noise_has_its_strength_and_no_tilt():
+def test_noise_has_its_strength_and_is_uncorrelated():
     grey = np.full((200, 200), 128, np.uint8)
     noisy = degrade.noise(grey, 8.0, default_rng(0)).astype(float)
     assert noisy.std() == pytest.approx(8, abs=0.3)
-    assert noisy.mean() == pytest.approx(127.5, abs=0.3)  # cut down to whole greys
+    assert noisy.mean() == pytest.approx(127.5, abs=0.3)  # values are rounded down
     assert np.abs(np.corrcoef(noisy[:, 1:].ravel(), noisy[:, :-1].ravel())[0, 1]) < 0.05
 
 
-def test_jpeg_harms_more_the_lower_its_quality():
+def test_lower_jpeg_quality_gives_larger_errors():
     def error(quality: int) -> float:
         return float(np.abs(degrade.jpeg(page(), quality).astype(int) - page()).mean())
 
@@ -268,14 +268,14 @@ def test_jpeg_harms_more_the_lower_its_quality():
     assert error(95) < 3
 
 
-def test_otsu_leaves_two_levels_parted_between_paper_and_ink():
+def test_otsu_separates_ink_from_paper():
     scan = degrade.noise(page(), 8.0, default_rng(0))
     binary = degrade.otsu(scan)
     assert set(np.unique(binary)) == {0, 255}
     np.testing.assert_array_equal(binary == 0, strokes() == 1)
 
 
-def test_sauvola_leaves_two_levels_and_copes_with_a_shadow():
+def test_sauvola_separates_ink_from_paper_under_a_shadow():
     shadow = np.linspace(1.0, 0.2, WIDTH)[None]
     scan = (page() * shadow).astype(np.uint8)
     binary = degrade.sauvola(scan)
@@ -284,7 +284,7 @@ def test_sauvola_leaves_two_levels_and_copes_with_a_shadow():
     assert wrong.mean() < 0.05 < ((degrade.otsu(scan) == 0) != (strokes() == 1)).mean()
 
 
-def test_gaps_are_upright_and_leave_the_rest_alone():
+def test_gaps_are_vertical_and_change_nothing_else():
     ink = np.ones((HEIGHT, WIDTH), np.float32)
     damaged = degrade.gaps(ink, EM, 3, default_rng(1))
     assert (damaged == damaged[0]).all()

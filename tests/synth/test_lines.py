@@ -18,7 +18,7 @@ def named(name: str) -> Font:
 
 
 class Tight:
-    """A random generator that draws the smallest of each of its uniform numbers."""
+    """A random generator whose uniform numbers are always the lower limit."""
 
     def __init__(self, seed: int) -> None:
         self.rng = default_rng(seed)
@@ -38,7 +38,7 @@ def generator(few_fonts: tuple[Font, ...]) -> LineGenerator:
 # --- the stream
 
 
-def test_a_crop_depends_on_seed_and_index_alone(generator, few_fonts):
+def test_a_crop_depends_only_on_seed_and_index(generator, few_fonts):
     first = {i: generator(i) for i in (0, 1, 2, 99_999)}
     for i in (99_999, 2, 0, 1):
         again = LineGenerator(seed=7, max_chars=30, fonts=few_fonts)(i)
@@ -46,14 +46,14 @@ def test_a_crop_depends_on_seed_and_index_alone(generator, few_fonts):
         np.testing.assert_array_equal(again.image, first[i].image)
 
 
-def test_another_index_or_seed_is_another_crop(generator):
+def test_another_index_or_seed_gives_another_crop(generator):
     texts = {generator(i).text for i in range(12)}
     others = {replace(generator, seed=8)(i).text for i in range(12)}
     assert len(texts) > 9
     assert texts != others
 
 
-def test_crops_are_grey_pictures_with_texts_that_can_be_learned(generator):
+def test_crops_are_grey_images_with_texts_in_the_alphabet(generator):
     alphabet = Alphabet()
     for index in range(60):
         crop = generator(index)
@@ -66,11 +66,11 @@ def test_crops_are_grey_pictures_with_texts_that_can_be_learned(generator):
 
 
 @pytest.mark.parametrize("style", STYLE_WEIGHTS)
-def test_each_style_of_text_can_be_asked_for(generator, style):
+def test_each_style_of_text_can_be_requested(generator, style):
     assert replace(generator, style=style)(0).text
 
 
-def test_longer_texts_are_drawn_wider(generator):
+def test_longer_texts_give_wider_crops(generator):
     crops = [replace(generator, severity=0.0)(i) for i in range(40)]
     lengths = [len(crop.text) for crop in crops]
     shapes = [crop.image.shape[1] / crop.image.shape[0] for crop in crops]
@@ -80,7 +80,7 @@ def test_longer_texts_are_drawn_wider(generator):
 # --- the text drawn
 
 
-def test_texts_have_only_characters_of_their_font():
+def test_texts_use_only_characters_of_their_font():
     capitals = named("BEBAS___")
     assert "a" not in capitals.characters
     make = LineGenerator(seed=1, max_chars=30, fonts=(capitals,))
@@ -88,7 +88,7 @@ def test_texts_have_only_characters_of_their_font():
         assert set(make(index).text) <= capitals.characters | {" "}
 
 
-def test_neighbouring_lines_have_only_characters_of_the_font(monkeypatch):
+def test_neighbouring_lines_use_only_characters_of_the_font(monkeypatch):
     others = []
 
     def spy(
@@ -115,21 +115,21 @@ def test_a_font_that_has_every_character_is_preferred():
         )
 
 
-def test_what_no_font_has_is_left_out_of_the_text():
+def test_characters_that_no_font_has_are_left_out_of_the_text():
     capitals = named("BEBAS___")
     make = LineGenerator(fonts=(capitals,))
     assert make.choose_font("prose", "aA bb CD", default_rng(0)) == (capitals, "A CD")
 
 
-def test_a_text_of_which_nothing_is_left_becomes_a_character_that_the_font_has():
+def test_a_text_without_drawable_characters_becomes_one_that_the_font_has():
     for font in (named("BEBAS___"), named("Walkway_Bold")):
-        lacking = next(c for c in DEFAULT_CHARACTERS if c not in font.characters)
-        _, text = LineGenerator(fonts=(font,)).choose_font("prose", lacking, default_rng(0))
+        missing = next(c for c in DEFAULT_CHARACTERS if c not in font.characters)
+        _, text = LineGenerator(fonts=(font,)).choose_font("prose", missing, default_rng(0))
         assert len(text) == 1
         assert text in font.characters - {" "}
 
 
-def test_styles_are_set_in_the_type_of_their_time(few_fonts):
+def test_styles_use_the_kinds_of_font_of_their_time(few_fonts):
     make = LineGenerator(fonts=few_fonts)
     kinds = {
         style: {make.choose_font(style, "x", default_rng(seed))[0].kind for seed in range(60)}
@@ -142,21 +142,21 @@ def test_styles_are_set_in_the_type_of_their_time(few_fonts):
     }
 
 
-def test_words_of_the_reference_data_set_are_small_letters_even_in_faces_of_capitals(few_fonts):
+def test_reference_words_keep_small_letters_in_fonts_of_capitals(few_fonts):
     capitals, bebas = named("Capture_it"), named("BEBAS___")
     make = LineGenerator(fonts=(capitals, bebas, *few_fonts))
     drawn = [make.choose_font("reference", "jab", default_rng(seed)) for seed in range(40)]
-    # DejaVu is not of trdg, and narrow capitals like Bebas stand for themselves.
+    # DejaVu is not one of trdg's fonts, and Bebas is left out on purpose.
     assert {font.name for font, _ in drawn} == {"Capture_it", "Lato-Regular"}
     assert {text for _, text in drawn} == {"jab"}
 
 
-def test_a_style_whose_kinds_are_lacking_takes_what_there_is(few_fonts):
+def test_a_style_without_fonts_of_its_kinds_uses_other_fonts(few_fonts):
     sans = tuple(font for font in few_fonts if font.kind == "sans")
     assert LineGenerator(style="longs", fonts=sans)(0).text
 
 
-# --- the picture
+# --- the image
 
 
 @pytest.mark.parametrize("text", ["Paris", "le 3 mai 1789", "SſŒ", "x"])
@@ -167,13 +167,13 @@ def test_without_severity_print_is_clean(few_fonts, text):
             paper, ink = int(scan.max()), int(scan.min())
             assert paper > 230
             assert paper - ink > 100
-            # Nothing but paper, ink, and the soft edge between them.
+            # The paper has one grey level, the most frequent one.
             assert (scan == paper).mean() > 0.3
             levels, counts = np.unique(scan, return_counts=True)
             assert levels[counts.argmax()] == paper
 
 
-def test_severity_roughens_the_paper(few_fonts):
+def test_severity_adds_grey_levels_and_lowers_contrast(few_fonts):
     def roughness(severity: float) -> float:
         scans = [render("Paris", few_fonts[0], default_rng(s), severity) for s in range(30)]
         return float(np.mean([len(np.unique(scan)) / scan.size for scan in scans]))
@@ -186,7 +186,7 @@ def test_severity_roughens_the_paper(few_fonts):
     assert contrast(0.0) > contrast(1.0)
 
 
-def test_the_whole_text_is_within_the_crop(few_fonts):
+def test_the_crop_contains_the_whole_text(few_fonts):
     for font in few_fonts:
         for seed in range(12):
             whole, em = typeset("Hamburg", font, default_rng(seed), 0.0, "")
@@ -198,7 +198,7 @@ def test_the_whole_text_is_within_the_crop(few_fonts):
             assert half.shape[1] < whole.shape[1]
 
 
-def test_ink_is_a_mask_from_0_to_1(few_fonts):
+def test_ink_is_float_from_0_to_1(few_fonts):
     for seed in range(20):
         ink, em = typeset("Paris", few_fonts[seed % 4], default_rng(seed), 1.0, "le roi")
         assert ink.dtype == np.float32
@@ -209,7 +209,7 @@ def test_ink_is_a_mask_from_0_to_1(few_fonts):
 
 @pytest.mark.parametrize("text", [".", "'", "i", "|", "-"])
 @pytest.mark.parametrize("severity", [0.0, 1.0])
-def test_a_narrow_character_cut_too_tight_still_gives_a_crop(few_fonts, text, severity):
+def test_a_tight_crop_of_a_narrow_character_is_not_empty(few_fonts, text, severity):
     for font in (*few_fonts, named("Walkway_Bold"), named("BEBAS___")):
         for seed in range(5):
             scan = render(text, font, Tight(seed), severity)
@@ -217,16 +217,16 @@ def test_a_narrow_character_cut_too_tight_still_gives_a_crop(few_fonts, text, se
 
 
 @pytest.mark.parametrize("text", ["-------", "_____", "....."])
-def test_a_row_of_marks_is_cut_so_that_one_sees_where_on_the_line_they_stand(few_fonts, text):
+def test_a_crop_of_repeated_marks_shows_their_height_on_the_line(few_fonts, text):
     for seed in range(20):
         ink, em = typeset(text, few_fonts[0], default_rng(seed), 0.0, "")
         assert ink.shape[0] >= 0.95 * em
         below = np.flatnonzero(ink.max(1) > 0.5)[-1] / em
-        assert below > 0.3  # above it is at least as much as a letter needs
+        assert below > 0.3  # there is room for a letter above the marks
 
 
-def test_neighbours_are_seen_in_loose_crops_alone(few_fonts):
-    # With the same seed the crop is the same but for what the other text leaves at its rims.
+def test_neighbouring_lines_show_only_in_loose_crops(few_fonts):
+    # With the same seed, crops differ only where the other text shows at the upper and lower edge.
     changed = 0
     for seed in range(30):
         with_other, em = typeset("nun", few_fonts[0], default_rng(seed), 0.0, "QQQQQQQQ")
@@ -239,7 +239,7 @@ def test_neighbours_are_seen_in_loose_crops_alone(few_fonts):
     assert 2 < changed < 20
 
 
-def test_a_clipped_word_loses_what_leans_out_of_it_and_nothing_else():
+def test_clipping_removes_only_the_parts_beyond_the_ends_of_a_word():
     font = named("Walkway_Oblique_Bold")
     whole, clipped = (
         typeset("koshered", font, default_rng(2), 0, "", clipped)[0] for clipped in (False, True)

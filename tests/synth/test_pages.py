@@ -1,4 +1,4 @@
-"""Made pages: every kind has its lines, each in a polygon that holds its ink and nothing else's."""
+"""Synthetic pages: every kind of page has lines, and each polygon contains one line's ink."""
 
 import pickle
 
@@ -9,10 +9,10 @@ import pytest
 from ocrkit.synth.fonts import find_fonts
 from ocrkit.synth.pages import KINDS, POINTS, PageGenerator, Sheet
 
-# Those that the locked packages bring, so that every machine tests the same pages.
+# Fonts of the locked packages only, so that the pages are the same on every machine.
 FONTS = tuple(f for f in find_fonts() if f.family.startswith(("trdg ", "matplotlib ")))
 EMPTY = {"blank", "pictures"}
-# Kinds whose pages hold nothing but text when they are clean.
+# Kinds whose clean pages contain nothing but text.
 PLAIN = ("typescript", "card")
 
 
@@ -21,7 +21,7 @@ def page(kind: str | None, index: int = 0, severity: float = 1.0) -> Sheet:
 
 
 def covered(sheet: Sheet, grow: int = 0) -> np.ndarray:
-    """How many polygons hold each pixel."""
+    """The number of polygons that contain each pixel."""
     count = np.zeros(sheet.scan.shape, np.uint8)
     for polygon in sheet.polygons:
         mask = np.zeros_like(count)
@@ -40,7 +40,7 @@ def box(polygon: np.ndarray) -> tuple[int, int, int, int]:
     return x0, y0, x1, y1
 
 
-def test_a_page_depends_on_seed_and_index_alone():
+def test_a_page_depends_only_on_seed_and_index():
     generator = PageGenerator(seed=5, fonts=FONTS)
     first, other = generator(2), generator(3)
     again = pickle.loads(pickle.dumps(generator))(2)
@@ -48,13 +48,13 @@ def test_a_page_depends_on_seed_and_index_alone():
     np.testing.assert_array_equal(first.polygons, again.polygons)
     assert (first.texts, first.kind) == (again.texts, again.kind)
     assert first.scan.shape != other.scan.shape or (first.scan != other.scan).any()
-    apart = PageGenerator(seed=6, fonts=FONTS)(2)
-    assert first.scan.shape != apart.scan.shape or (first.scan != apart.scan).any()
+    other_seed = PageGenerator(seed=6, fonts=FONTS)(2)
+    assert first.scan.shape != other_seed.scan.shape or (first.scan != other_seed.scan).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("severity", [0.0, 1.0])
-def test_every_kind_keeps_the_contract(kind, severity):
+def test_sheets_have_the_documented_types_and_shapes(kind, severity):
     for index in range(2):
         sheet = page(kind, index, severity)
         assert sheet.kind == kind
@@ -70,13 +70,13 @@ def test_every_kind_keeps_the_contract(kind, severity):
             assert text == " ".join(text.split()) != ""
 
 
-def test_an_unknown_kind_is_told_the_known_ones():
+def test_unknown_kind_error_lists_the_known_kinds():
     with pytest.raises(ValueError, match="unknown kind 'scroll'; the kinds are letter, typescript"):
         PageGenerator(kind="scroll")
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_all_ink_of_plain_pages_is_in_a_line(kind):
+def test_all_ink_of_plain_pages_is_inside_a_line(kind):
     for index in range(4):
         sheet = page(kind, index, severity=0)
         dark = ink(sheet) > 40
@@ -84,19 +84,19 @@ def test_all_ink_of_plain_pages_is_in_a_line(kind):
 
 
 @pytest.mark.parametrize("kind", ["typescript", "book", "title", "office", "index"])
-def test_ink_touches_every_side_of_a_line(kind):
+def test_polygons_fit_tightly_around_the_ink(kind):
     sheet = page(kind, 1, severity=0)
     dark = ink(sheet) > 40
     for polygon, text in zip(sheet.polygons, sheet.texts, strict=True):
         x0, y0, x1, y1 = box(polygon)
         inside = dark[y0:y1, x0:x1]
         assert inside[:, :3].any() and inside[:, -3:].any(), text
-        if any(c.isalpha() for c in text):  # a row of dots is as high as an x would be
+        if any(c.isalpha() for c in text):  # a line without letters is at least as high as an x
             assert inside[:4].any() and inside[-4:].any(), text
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - EMPTY))
-def test_lines_hardly_overlap_and_have_clear_gaps(kind):
+def test_lines_hardly_overlap_and_have_gaps_between_them(kind):
     sheet = page(kind, 2, severity=0)
     count = covered(sheet)
     assert (count > 1).sum() < 0.12 * (count > 0).sum()
@@ -109,7 +109,7 @@ def test_lines_hardly_overlap_and_have_clear_gaps(kind):
         assert (gap[others] > 0.3 * (y1 - y0)).all()
 
 
-def test_polygons_follow_their_lines_through_the_warp():
+def test_polygons_follow_the_lines_on_bent_pages():
     bent = 0
     for index in range(12):
         sheet = page("typescript", index)

@@ -10,15 +10,17 @@ from numpy.random import default_rng
 
 from ocrkit.errors import MissingPartError
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
-from ocrkit.synth import text as module
-from ocrkit.synth.text import STYLE_WEIGHTS, line, long_s, words
+from ocrkit.synth import dictionary, grammar
+from ocrkit.synth.dictionary import LANGUAGES, dictionary_words
+from ocrkit.synth.grammar import long_s
+from ocrkit.synth.text import STYLE_WEIGHTS, line
 
 
 @settings(deadline=None, max_examples=300)
 @given(
     st.integers(0, 2**32), st.none() | st.sampled_from(sorted(STYLE_WEIGHTS)), st.integers(1, 120)
 )
-def test_lines_are_clean(seed: int, style: str | None, most: int) -> None:
+def test_lines_have_allowed_characters_and_length(seed: int, style: str | None, most: int) -> None:
     _, text = line(default_rng(seed), style, most)
     assert 1 <= len(text) <= most
     assert set(text) <= set(DEFAULT_CHARACTERS)
@@ -26,24 +28,24 @@ def test_lines_are_clean(seed: int, style: str | None, most: int) -> None:
     assert text == " ".join(text.split())
 
 
-def test_same_seed_same_lines() -> None:
+def test_same_seed_gives_the_same_lines() -> None:
     first, second = default_rng(5), default_rng(5)
     assert [line(first) for _ in range(200)] == [line(second) for _ in range(200)]
 
 
-def test_styles_come_as_often_as_their_weights_say() -> None:
+def test_style_frequencies_match_their_weights() -> None:
     rng = default_rng(0)
     drawn = [line(rng)[0] for _ in range(4000)]
     for style, share in STYLE_WEIGHTS.items():
         assert drawn.count(style) / len(drawn) == pytest.approx(share, abs=0.03)
 
 
-def test_unknown_style_names_the_known_ones() -> None:
+def test_unknown_style_error_lists_the_known_styles() -> None:
     with pytest.raises(ValueError, match=r"unknown style 'gothic'; the styles are prose, word"):
         line(default_rng(0), "gothic")
 
 
-def test_every_character_comes_often_enough_to_be_learned() -> None:
+def test_every_character_is_frequent_enough_to_be_learned() -> None:
     rng = default_rng(0)
     table = Counter("".join(line(rng)[1] for _ in range(5000)))
     assert set(table) == set(DEFAULT_CHARACTERS)
@@ -52,10 +54,15 @@ def test_every_character_comes_often_enough_to_be_learned() -> None:
 
 
 def test_every_name_in_the_grammar_is_defined() -> None:
-    grammar = module._grammar()
-    used = {p for choices in grammar.values() for pieces in choices for p in pieces[1::2]}
+    rules = grammar.read_grammar()
+    used = {p for choices in rules.values() for pieces in choices for p in pieces[1::2]}
     names = {name.lower() for name in used if name[0].isalpha()}
-    assert names <= grammar.keys() | module._WRITERS.keys()
+    assert names <= rules.keys() | grammar.FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize("name", ["common", "month", "quotes"])
+def test_the_grammar_covers_every_language(name: str) -> None:
+    assert {f"{name}.{language}" for language in LANGUAGES} <= grammar.read_grammar().keys()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_every_name_in_the_grammar_is_defined() -> None:
         ("mossy-banks lie", "moſſy-banks lie"),
     ],
 )
-def test_long_s_as_printers_set_it(plain: str, printed: str) -> None:
+def test_long_s_follows_the_rules_of_printers(plain: str, printed: str) -> None:
     assert long_s(plain) == printed
 
 
@@ -80,25 +87,25 @@ def test_long_s_as_printers_set_it(plain: str, printed: str) -> None:
      ("la", "praefecturae")],
 )  # fmt: skip
 def test_dictionaries_are_read_in_their_own_encodings(code: str, word: str) -> None:
-    known = words(code)
+    known = dictionary_words(code)
     assert 10_000 < len(known) <= 60_000
     assert all(set(w) <= set(DEFAULT_CHARACTERS) for w in known)
     assert any(not w.isascii() for w in known) or code == "en"
 
 
-def test_without_trdg_its_dictionaries_are_said_to_be_missing(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(module, "package_folder", lambda *names: tmp_path)
-    words.cache_clear()
+def test_error_without_trdg_says_how_to_install_it(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(dictionary, "package_folder", lambda *names: tmp_path)
+    dictionary_words.cache_clear()
     with pytest.raises(MissingPartError, match="pip install trdg"):
-        words("en")
+        dictionary_words("en")
 
 
-def test_spanish_accents_are_letters_of_spanish() -> None:
-    accents = {c for w in words("es") for c in w if not c.isascii()}
+def test_spanish_words_have_spanish_accents() -> None:
+    accents = {c for w in dictionary_words("es") for c in w if not c.isascii()}
     assert {"á", "é", "í", "ó", "ú", "ñ", "ü"} <= accents <= set("áéíóúñüçèï ìàò".replace(" ", ""))
 
 
-def test_rows_are_of_one_mark_with_a_text_or_without() -> None:
+def test_rows_repeat_one_mark_with_or_without_a_text() -> None:
     rng = default_rng(3)
     rows = [line(rng, "rows", 40)[1] for _ in range(400)]
     alone = [row for row in rows if not any(c.isalnum() for c in row)]
@@ -112,7 +119,7 @@ def test_rows_are_of_one_mark_with_a_text_or_without() -> None:
     assert max(map(len, alone)) > 30 and min(map(len, alone)) >= 3
 
 
-def test_receipts_hold_amounts_and_french_prose_its_guillemets() -> None:
+def test_styles_contain_their_typical_words_and_marks() -> None:
     rng = default_rng(3)
     receipts = " ".join(line(rng, "receipt")[1] for _ in range(500))
     assert "TOTAL" in receipts.upper()

@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("name", "size"), [("train", 6), ("test", 3), ("test1000", 4)])
-def test_a_set_is_a_folder_of_images_64_pixels_high_and_a_manifest(made, name, size):
+def test_a_set_is_a_folder_of_images_64_pixels_high_with_a_manifest(made, name, size):
     listed = rows(made / f"{name}.txt")
     assert len(listed) == size
     assert {path for path, _ in listed} == {f"{name}/{p.name}" for p in (made / name).iterdir()}
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_files_in_another_process(made, tmp_path):
     assert contents(tmp_path) == contents(made)
 
 
-def test_another_seed_gives_other_words_and_other_pictures(tmp_path, made):
+def test_another_seed_gives_other_words_and_images(tmp_path, made):
     reference_words(tmp_path, **SIZES, seed=1, progress=False)
     assert not {word for _, word in rows(tmp_path / "train.txt")} & {
         word for _, word in rows(made / "train.txt")
@@ -77,7 +77,7 @@ def test_another_seed_gives_other_words_and_other_pictures(tmp_path, made):
     assert draw_word("panopticon", 0).tobytes() != draw_word("panopticon", 1).tobytes()
 
 
-def test_the_words_of_a_seed_do_not_change_from_one_version_to_the_next(made):
+def test_the_words_of_a_seed_are_the_same_in_every_version(made):
     assert [word for _, word in rows(made / "test1000.txt")] == [
         "millimicron",
         "nonseparatist",
@@ -86,7 +86,7 @@ def test_the_words_of_a_seed_do_not_change_from_one_version_to_the_next(made):
     ]
 
 
-def test_more_words_to_train_on_leave_the_test_sets_as_they_are(made, tmp_path):
+def test_a_larger_training_set_does_not_change_the_test_sets(made, tmp_path):
     reference_words(tmp_path, **SIZES | {"train": 9}, progress=False)
     for name in ("test", "test1000"):
         assert rows(tmp_path / f"{name}.txt") == rows(made / f"{name}.txt")
@@ -104,7 +104,7 @@ def test_a_finished_set_is_not_made_again(made, monkeypatch):
     assert contents(made) == before
 
 
-def test_a_set_that_was_stopped_or_lost_an_image_is_completed(made, tmp_path, monkeypatch):
+def test_an_incomplete_set_is_completed(made, tmp_path, monkeypatch):
     def full_disk(word: str, seed: int) -> Image.Image:
         if len(list(tmp_path.rglob("*.jpg"))) == 9:
             raise OSError("no space left on device")
@@ -113,26 +113,26 @@ def test_a_set_that_was_stopped_or_lost_an_image_is_completed(made, tmp_path, mo
     monkeypatch.setattr(words, "draw_word", full_disk)
     with pytest.raises(OSError, match="no space"):
         reference_words(tmp_path, **SIZES, progress=False)
-    assert not (tmp_path / "train.txt").exists()  # there is no manifest of what is not whole
+    assert not (tmp_path / "train.txt").exists()  # an incomplete set has no manifest
     monkeypatch.undo()
     next((tmp_path / "test").iterdir()).unlink()
     reference_words(tmp_path, **SIZES, progress=False)
     assert contents(tmp_path) == contents(made)
 
 
-def test_drawing_leaves_the_callers_chance_and_both_libraries_as_they_were():
+def test_drawing_does_not_change_random_state_or_libraries():
     random.seed(3)
     cv2.setRNGSeed(3)
-    undisturbed = random.random(), cv2.randn(np.zeros(4), 0, 1).tolist()
+    expected = random.random(), cv2.randn(np.zeros(4), 0, 1).tolist()
     random.seed(3)
     cv2.setRNGSeed(3)
     draw_word("certain", 0)
-    assert (random.random(), cv2.randn(np.zeros(4), 0, 1).tolist()) == undisturbed
+    assert (random.random(), cv2.randn(np.zeros(4), 0, 1).tolist()) == expected
     assert computer_text_generator.ImageFont is ImageFont
     assert not hasattr(ImageFont.FreeTypeFont, "getsize")
 
 
-def test_a_font_that_leaves_no_ink_is_passed_over(monkeypatch):
+def test_a_font_that_draws_nothing_is_skipped(monkeypatch):
     generator = words._trdg()[0].FakeTextDataGenerator
     draw, asked = generator.generate, []
 
@@ -145,7 +145,7 @@ def test_a_font_that_leaves_no_ink_is_passed_over(monkeypatch):
     assert len(set(asked)) == 2
 
 
-def test_more_words_than_the_dictionary_has_are_refused(tmp_path):
+def test_too_many_words_are_an_error(tmp_path):
     with pytest.raises(ValueError, match="trdg's dictionary has 466479"):
         reference_words(tmp_path, train=500_000, progress=False)
     assert list(tmp_path.iterdir()) == []
