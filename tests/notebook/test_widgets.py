@@ -157,7 +157,7 @@ def test_a_missing_part_is_named(reader: widgets.Reader, monkeypatch: pytest.Mon
 def test_an_unexpected_error_is_shown_too(
     reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(widgets, "read_document", fail)
@@ -170,9 +170,9 @@ def test_the_button_is_disabled_while_a_page_is_read(
 ) -> None:
     seen = []
 
-    def read(*arguments: object) -> Document:
+    def read(*arguments: object, **settings: object) -> Document:
         seen.append((reader.button.disabled, reader.button.description, reader.status.value))
-        return read_document(*arguments)  # type: ignore[arg-type]
+        return read_document(*arguments, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(widgets, "read_document", read)
     reader.button.click()
