@@ -1,1 +1,1 @@
-"""What the notebooks show: figures, widgets, and the state of this machine."""
+"""For notebooks: figures, widgets, and a report about this machine."""

@@ -1,4 +1,4 @@
-"""Figures for the notebooks."""
+"""Figures of the notebooks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def learning_curve(log: Any) -> Figure:
-    """Loss and character error rate over time.
+    """Training loss and character error rate over time.
 
-    `log` is the path of a `log.csv` that training wrote, or a data frame of its columns.
+    `log` is the path of a `log.csv` that training wrote, or a data frame with the same columns.
     """
     import pandas as pd
     from matplotlib import pyplot
@@ -31,15 +31,15 @@ def learning_curve(log: Any) -> Figure:
     for axes in (left, right):
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-    pyplot.close(figure)  # or a notebook would show it twice
+    pyplot.close(figure)  # otherwise a notebook would show it twice
     return figure
 
 
 def network(rows: Sequence[Layer]) -> Figure:
-    """A network's layers from left to right, from `ocrkit.measure.operations.layer_table`.
+    """The layers of a network from left to right, from `measure.operations.layer_table`.
 
-    A box for each convolution, pooling and LSTM: as high as its output has rows, and the wider the
-    more channels that has; LSTMs, which run over one row, are of another colour.
+    There is a box for each convolution, pooling layer and LSTM. Its height is the number of rows of
+    the output, and it is wider for more channels. LSTMs work on one row and have another colour.
     """
     from matplotlib import pyplot
     from matplotlib.patches import Rectangle
@@ -51,14 +51,14 @@ def network(rows: Sequence[Layer]) -> Figure:
         if row.kind == "LSTM":
             name, color = "LSTM", "#e8b57d"
             columns, _, channels = row.output
-            high = 1
+            height = 1
         else:
-            _, channels, high, columns = row.output
-        wide = 0.15 + channels / 150
-        axes.add_patch(Rectangle((x, -high / 2), wide, high, facecolor=color, edgecolor="k"))
-        label = f"{name}\n{channels} x\n{high} x {columns}"
-        axes.text(x + wide / 2, high / 2 + 1, label, fontsize=7, ha="center")
-        x += 1.6 + wide
+            _, channels, height, columns = row.output
+        width = 0.15 + channels / 150
+        axes.add_patch(Rectangle((x, -height / 2), width, height, facecolor=color, edgecolor="k"))
+        label = f"{name}\n{channels} x\n{height} x {columns}"
+        axes.text(x + width / 2, height / 2 + 1, label, fontsize=7, ha="center")
+        x += 1.6 + width
     axes.set(xlim=(-1, x), ylim=(-18, 27))
     axes.axis("off")
     pyplot.close(figure)
@@ -66,7 +66,7 @@ def network(rows: Sequence[Layer]) -> Figure:
 
 
 def heat_maps(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Tables of numbers side by side under their names, on one scale of colour; low is dark."""
+    """Tables of numbers side by side, each with its name, on one colour scale; dark is low."""
     from matplotlib import pyplot
 
     size = (4 * len(tables), 3)
@@ -85,7 +85,7 @@ def heat_maps(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def contact_sheet(crops: Sequence[np.ndarray], labels: Sequence[str], columns: int = 3) -> Figure:
-    """Grey crops (H, W) uint8, the label of each above it."""
+    """Grey crops (H, W) uint8 in a grid, each with its label above."""
     from matplotlib import pyplot
 
     rows = max(1, -(-len(crops) // columns))
@@ -96,7 +96,7 @@ def contact_sheet(crops: Sequence[np.ndarray], labels: Sequence[str], columns: i
         cell.axis("off")
     for cell, crop, label in zip(cells.flat, crops, labels, strict=False):
         cell.imshow(crop, cmap="gray", vmin=0, vmax=255)
-        # A pair of dollar signs would be a formula.
+        # matplotlib reads the text between two dollar signs as a formula.
         cell.set_title(label.replace("$", r"\$"), fontsize=9, loc="left")
     pyplot.close(figure)
     return figure

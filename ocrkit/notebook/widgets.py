@@ -1,4 +1,4 @@
-"""A reader for notebooks: choose a document, read it, look at its lines, take the text along."""
+"""A widget that reads documents: choose a file, read it, look at its lines, download the text."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from ocrkit.pipeline import read_document
 from ocrkit.runtime.packages import needs
 from ocrkit.runtime.weights import default_weights, models_below
 
-with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which reads just the same"):
+with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which gives the same result"):
     import ipywidgets
 
 
-NO_PAGE = np.full((2, 2), 255, np.uint8)
+NO_PAGE = np.full((2, 2), 255, np.uint8)  # shown where there is no image
 
 
 class PageView(ipywidgets.HBox):
-    """A page with boxes by confidence and the list of its lines; a chosen line shows its crop.
+    """A page with a box for each line, and a list of the lines.
 
-    A line is chosen on the page (a click, or tab and enter) or in the list (arrow keys).
+    The user selects a line on the page (a click, or Tab and Enter) or in the list (arrow keys). Its
+    crop and its text are then shown. The colour of a box shows the confidence.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class PageView(ipywidgets.HBox):
         self.page.add_class("ocrkit-page")
         self.lines = ipywidgets.Select(description="Lines", rows=22, layout={"width": "auto"})
         self.lines.add_class("ocrkit-field")
-        self.lines.observe(self._choose, "value")
+        self.lines.observe(self._select, "value")
         self.line = ipywidgets.HTML()
         self.line.add_class("ocrkit-line")
         side = ipywidgets.VBox(
@@ -52,12 +53,13 @@ class PageView(ipywidgets.HBox):
         super().__init__([self.page, side])
 
     def show(self, array: np.ndarray, page: Page | None = None, name: str = "page") -> None:
-        """Show a grey page (H, W) uint8, and what was read on it if that is known."""
+        """Show a grey page (H, W) uint8, with its lines if it has been read."""
         height, width = array.shape
         self._array, self._page = array, page or Page(width, height, ())
-        drawn = overlay(array, self._page, longest=1100)
-        drawn = drawn.crop((0, 0, drawn.width // 2, drawn.height))  # without the text beside it
-        self.picture.value = _img(drawn, f"{name}, {len(self._page.lines)} lines marked", "JPEG")
+        picture = overlay(array, self._page, longest=1100)
+        left_half = picture.crop((0, 0, picture.width // 2, picture.height))  # without the text
+        text = f"{name}, {len(self._page.lines)} lines marked"
+        self.picture.value = _image_tag(left_half, text, "JPEG")
         old = self.page.children[1:]
         self.page.children = (self.picture, *map(self._box, self._page.lines))
         for box in old:
@@ -68,7 +70,7 @@ class PageView(ipywidgets.HBox):
             for i, line in enumerate(self._page.lines)
         ]
         self.lines.disabled = not self._page.lines
-        self._choose()
+        self._select()
 
     def _box(self, line: Line) -> ipywidgets.Button:
         box, page = line.box, self._page
@@ -81,136 +83,138 @@ class PageView(ipywidgets.HBox):
                 "height": f"{box.height / page.height:.2%}",
             },
         )
-        button.on_click(self._clicked)
+        button.on_click(self._box_clicked)
         return button
 
-    def _clicked(self, button: ipywidgets.Button) -> None:
+    def _box_clicked(self, button: ipywidgets.Button) -> None:
         self.lines.value = self.page.children.index(button) - 1
 
-    def _choose(self, change: Any = None) -> None:
-        chosen = self.lines.value
+    def _select(self, change: Any = None) -> None:
+        selected = self.lines.value
         for i, box in enumerate(self.page.children[1:]):
-            (box.add_class if i == chosen else box.remove_class)("ocrkit-chosen")
-        if chosen is None:
+            (box.add_class if i == selected else box.remove_class)("ocrkit-selected")
+        if selected is None:
             self.line.value = ""
             return
-        line = self._page.lines[chosen]
+        line = self._page.lines[selected]
         crop = Image.fromarray(crop_polygon(self._array, np.array(line.polygon)))
         self.line.value = (
-            f"<b>Line {chosen + 1} of {len(self._page.lines)}</b>, confidence "
-            f"{line.confidence:.1%}{_img(crop, line.text, 'PNG')}<div>{escape(line.text)}</div>"
+            f"<b>Line {selected + 1} of {len(self._page.lines)}</b>, confidence "
+            f"{line.confidence:.1%}{_image_tag(crop, line.text, 'PNG')}"
+            f"<div>{escape(line.text)}</div>"
         )
 
 
 class Reader(ipywidgets.VBox):
-    """Choose a document of `folder`, or upload one, read it, look at it, and download the result.
+    """Choose a document in `folder` or upload one, read it, look at it, and download the result.
 
-    Recognisers are the kit's own and whatever others lie under `output`. Uploads are kept in a
-    temporary folder until the kernel ends; Jupyter passes on files of up to 10 MB, larger ones
-    belong into `folder`. Raises ImageError if `folder` is not there.
+    The user can choose the kit's own recognisers and all others below `output`. Uploaded files are
+    kept in a temporary folder until the kernel ends. Jupyter uploads files of up to 10 MB; put
+    larger ones into `folder`. Raises ImageError if `folder` does not exist.
     """
 
     def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
         own = dict.fromkeys((default_weights("ocrkit-fast"), "ocrkit-fast"))
-        made = [(str(path.relative_to(output)), path) for path in models_below(output)]
+        others = [(str(path.relative_to(output)), path) for path in models_below(output)]
         self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
         self.upload = ipywidgets.FileUpload(
             description="Upload an image",
             accept=",".join(IMAGE_SUFFIXES),
-            tooltip="PNG, JPEG or TIFF of up to 10 MB",
+            tooltip="An image file of up to 10 MB",
             layout={"width": "auto"},
         )
         self.detector = _dropdown("Detector", DETECTORS)
-        self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *made])
+        self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *others])
         self.number = _dropdown("Page", [1])
         self.button = ipywidgets.Button(description="Read", icon="eye", button_style="primary")
         self.status, self.links, self.view = ipywidgets.HTML(), ipywidgets.HTML(), PageView()
-        self.source.observe(self._choose, "value")
-        self.upload.observe(self._add, "value")
-        self.number.observe(self._show, "value")
+        self.source.observe(self._document_chosen, "value")
+        self.upload.observe(self._uploaded, "value")
+        self.number.observe(self._show_page, "value")
         self.button.on_click(self._read)
         controls = ipywidgets.HBox(
             [self.source, self.upload, self.detector, self.recognizer, self.button, self.number],
             layout={"flex_flow": "row wrap", "align_items": "flex-end"},
         )
-        look = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
-        style = ipywidgets.HTML(f"<style>{look}</style>", layout={"display": "none"})
+        css = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
+        style = ipywidgets.HTML(f"<style>{css}</style>", layout={"display": "none"})
         super().__init__([style, controls, self.status, self.links, self.view])
         self.add_class("ocrkit")
-        self._choose()
+        self._document_chosen()
 
-    def _choose(self, change: Any = None) -> None:
+    def _document_chosen(self, change: Any = None) -> None:
         self.document, self.links.value = None, ""
         self.number.options = [1]
         self.number.layout.display = "none"
         self.button.disabled = self.source.value is None
         if self.button.disabled:
-            self._say("The folder has no PNG, JPEG or TIFF images; upload one.")
+            self._set_status("This folder has no images. Please upload one.")
             self.view.show(NO_PAGE)
         else:
-            self._say("Press Read to find and read its lines.")
-            self._show()
+            self._set_status("Press Read to find and read the lines.")
+            self._show_page()
 
-    def _add(self, change: Any) -> None:
-        """An uploaded file comes first in the list of documents, and is chosen."""
+    def _uploaded(self, change: Any) -> None:
+        """Put an uploaded file at the top of the list of documents, and choose it."""
         for file in change["new"]:
             path = Path(mkdtemp(dir=self._uploads.name), Path(file["name"]).name)
             path.write_bytes(file["content"])
-            self.upload.value = ()  # so that the same file can be uploaded again
+            self.upload.value = ()  # or the same file could not be uploaded again
             self.source.options = [(f"{path.name} (uploaded)", path), *self.source.options]
-            self.source.index = 0  # a list that was empty chooses nothing by itself
+            self.source.index = 0  # needed if the list was empty
 
-    def _show(self, change: Any = None) -> None:
+    def _show_page(self, change: Any = None) -> None:
         path, number = self.source.value, self.number.value
         page = self.document.pages[number - 1] if self.document else None
         try:
             self.view.show(next(islice(load_pages(path), number - 1, None)), page, path.name)
         except OcrkitError as error:
             self.view.show(NO_PAGE)
-            self._fail(error)
+            self._show_error(error)
 
     def _read(self, button: Any = None) -> None:
         path = self.source.value
         self.button.disabled, self.button.description = True, "Reading ..."
-        self._say(f"Reading {path.name} ...")
+        self._set_status(f"Reading {path.name} ...")
         try:
             read = read_document(
                 path, detector=self.detector.value, recognizer=self.recognizer.value
             )
-        except Exception as error:  # a callback's traceback would be shown to nobody
-            self._fail(error)
+        except Exception as error:  # a notebook does not show the traceback of a callback
+            self._show_error(error)
         else:
             self.document = replace(read, source=path.name)
             self._report(self.document)
-            self._show()
+            self._show_page()
         finally:
             self.button.disabled, self.button.description = False, "Read"
 
     def _report(self, document: Document) -> None:
+        """Show the number of lines, the time, and the download links."""
         pages = document.pages
         seconds = {key: sum(page.seconds[key] for page in pages) for key in pages[0].seconds}
         self.number.options = [page.number for page in pages]
         self.number.layout.display = None if len(pages) > 1 else "none"
         lines = sum(len(page.lines) for page in pages)
-        self._say(
-            f"{document.source}: {lines} lines in {sum(seconds.values()):.2f} s (finding them "
-            f"{seconds['detect']:.2f} s, reading them {seconds['recognize']:.2f} s)"
+        self._set_status(
+            f"{document.source}: {lines} lines in {sum(seconds.values()):.2f} s (detection "
+            f"{seconds['detect']:.2f} s, recognition {seconds['recognize']:.2f} s)"
         )
         self.links.value = "Download " + " ".join(
             f'<a download="{escape(Path(document.source).stem)}.{name}" '
-            f'href="{_uri("application/octet-stream", export(document))}">{name}</a>'
+            f'href="{_data_uri("application/octet-stream", export(document))}">{name}</a>'
             for name, export in FORMATS.items()
         )
 
-    def _say(self, text: str, role: str = "status") -> None:
+    def _set_status(self, text: str, role: str = "status") -> None:
         self.status.value = f'<div role="{role}" class="ocrkit-{role}">{escape(text)}</div>'
 
-    def _fail(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         text = str(error) if isinstance(error, OcrkitError) else f"{type(error).__name__}: {error}"
-        # Where an upload is kept is of no interest.
-        self._say(text.replace(f"{self.source.value.parent}/", ""), "alert")
+        # The temporary folder of an upload means nothing to the user.
+        self._set_status(text.replace(f"{self.source.value.parent}/", ""), "alert")
 
 
 def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
@@ -219,11 +223,11 @@ def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
     return dropdown
 
 
-def _img(picture: Image.Image, text: str, kind: str) -> str:
+def _image_tag(picture: Image.Image, text: str, kind: str) -> str:
     picture.save(data := BytesIO(), kind, quality=70)
-    uri = _uri(f"image/{kind.lower()}", data.getvalue())
+    uri = _data_uri(f"image/{kind.lower()}", data.getvalue())
     return f'<img alt="{escape(text)}" src="{uri}">'
 
 
-def _uri(kind: str, data: bytes) -> str:
+def _data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{b64encode(data).decode()}"

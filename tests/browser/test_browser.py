@@ -1,6 +1,7 @@
-"""Notebook 07 in JupyterLab in a real browser: its widget reads a page and survives a bad upload.
+"""Notebook 07 in JupyterLab in a real browser: the widget reads a page and reports a bad upload.
 
-The README's picture: OCRKIT_SCREENSHOT=data/widget.png python -m pytest tests/test_browser.py
+To make the picture for the README:
+OCRKIT_SCREENSHOT=data/widget.png python -m pytest tests/browser
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ NOTEBOOK = "07_end_to_end.ipynb"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-SECOND = 1000  # Playwright counts in milliseconds
+SECOND = 1000  # Playwright's times are in milliseconds
 OFF = ("gpu", "quic", "background-networking", "component-update", "sync")
 FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in OFF)]
-# Cells out of sight stay in the page, and no news are asked for.
+# Cells that are out of view stay in the page, and JupyterLab does not ask for news.
 SETTINGS = {
     "notebook-extension/tracker": '{"windowingMode": "none"}',
     "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Lab:
-    """The address of the notebook, and the folder that the server has for its root."""
+    """The address of the notebook, and the root folder of the server."""
 
     address: str
     folder: Path
@@ -56,14 +57,14 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with a quick notebook 07, away from the user's files and settings."""
+    """JupyterLab with notebook 07 in its quick form, apart from the user's files and settings."""
     import nbformat
 
     folder = tmp_path_factory.mktemp("lab")
     notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, 4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = []  # what is found on the page was made in this run
+            cell.outputs = []  # so that all outputs on the page come from this run
             cell.source = cell.source.replace('PRESET = "full"', 'PRESET = "quick"')
     notebook.metadata.pop("widgets", None)
     (folder / "notebooks").mkdir()
@@ -85,12 +86,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     command += ["--LabApp.extension_manager=readonly"]
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     environment = os.environ | {name: str(folder / name.lower()) for name in places}
-    # Threads that wait for each other crawl where other programs are at work.
+    # Several threads are very slow on a machine that is busy with other programs.
     environment["OMP_NUM_THREADS"] = "1"
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
     with (folder / "log").open("w") as log:
-        # In a group of its own, so that its kernels end with it.
+        # In its own process group, so that its kernels end with it.
         server = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
@@ -120,7 +121,7 @@ def wait_for(server: subprocess.Popen[bytes], address: str, log: Path, limit: fl
 
 @pytest.fixture
 def browser_page(lab: Lab, tmp_path: Path) -> Iterator[Page]:
-    """The notebook in JupyterLab; if the test fails, there is a picture of what was to be seen."""
+    """The notebook in JupyterLab. The last view is saved as a picture, for a test that fails."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -135,7 +136,7 @@ def browser_page(lab: Lab, tmp_path: Path) -> Iterator[Page]:
             browser.close()
 
 
-def test_the_reader_of_notebook_07_reads_a_page_and_answers_a_broken_upload(
+def test_the_widget_reads_a_page_and_reports_a_broken_upload(
     lab: Lab, browser_page: Page, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
@@ -182,4 +183,4 @@ def test_the_reader_of_notebook_07_reads_a_page_and_answers_a_broken_upload(
     expect(lines).not_to_contain_text("SUBTOTAL")
     reader.get_by_label("Document").select_option("receipt.png")
     expect(alert).to_have_count(0)
-    assert (lab.folder / "output" / "07_end_to_end.json").is_file()  # it ran to its end
+    assert (lab.folder / "output" / "07_end_to_end.json").is_file()  # the notebook ran to its end

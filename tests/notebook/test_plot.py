@@ -4,66 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
-from PIL import Image
 
-from ocrkit.archive import overlay as overlay_module
-from ocrkit.archive.overlay import overlay
-from ocrkit.document import Box, Line, Page, Word
-from ocrkit.errors import OutputError
 from ocrkit.measure.operations import Layer
 from ocrkit.notebook import plot
-
-SCAN = np.full((200, 300), 200, np.uint8)
-CORNERS = ((20, 40), (220, 40), (220, 70), (20, 70))
-
-
-def page(confidence: float = 1.0, text: str = "Œuvre ½") -> Page:
-    words = (Word(text, confidence, Box.around(CORNERS)),)
-    return Page(300, 200, (Line(CORNERS, text, confidence, words),))
-
-
-def test_the_overlay_is_the_scan_with_boxes_beside_its_text() -> None:
-    picture = overlay(SCAN, page())
-    assert picture.size == (600, 200)
-    pixels = np.asarray(picture)
-    assert tuple(pixels[40, 100]) == overlay_module.SURE
-    assert (pixels[100:, :300] == 200).all()
-    inked = (pixels[45:65, 322:500] == overlay_module.TEXT).all(axis=2)
-    assert inked.any()
-    assert not (pixels[100:, 300:] == overlay_module.TEXT).all(axis=2).any()
-
-
-def test_unsure_lines_are_red_and_sure_lines_green() -> None:
-    red, green, _ = np.asarray(overlay(SCAN, page(0.0)))[40, 100].astype(int)
-    assert red > green
-    red, green, _ = np.asarray(overlay(SCAN, page(1.0)))[40, 100].astype(int)
-    assert green > red
-
-
-def test_long_text_is_made_to_fit_its_line() -> None:
-    pixels = np.asarray(overlay(SCAN, page(text="a very long line of text " * 2)))
-    columns = np.flatnonzero((pixels[:, 300:] == overlay_module.TEXT).all(axis=2).any(axis=0))
-    assert columns.max() < 290
-
-
-def test_large_pages_are_shrunk_and_their_boxes_with_them() -> None:
-    picture = overlay(np.kron(SCAN, np.ones((10, 10), np.uint8)), page(), longest=300)
-    assert picture.size == (600, 200)
-
-
-@pytest.mark.parametrize("name", ["o.jpg", "o.png"])
-def test_the_overlay_is_written_where_asked(name: str, tmp_path: Path) -> None:
-    overlay(SCAN, page(), tmp_path / "new" / name)
-    assert Image.open(tmp_path / "new" / name).size == (600, 200)
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError):
-        overlay(SCAN, page(), tmp_path / "file" / name)
-
-
-def test_a_page_without_lines_and_a_tiny_one_can_be_shown() -> None:
-    assert overlay(SCAN, Page(300, 200, ())).size == (600, 200)
-    assert overlay(np.zeros((2, 3), np.uint8), Page(3, 2, ())).size == (6, 2)
 
 
 def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def choose(reader: widgets.Reader, name: str) -> None:
 
 
 def upload(reader: widgets.Reader, name: str, data: bytes) -> None:
-    """As the browser does it: bytes arrive as a view of memory."""
+    """Upload as the browser does: the bytes arrive as a memoryview."""
     file = {"name": name, "type": "", "size": len(data), "last_modified": datetime.now()}
     reader.upload.value = (file | {"content": memoryview(data)},)
 
@@ -45,14 +45,14 @@ def downloads(reader: widgets.Reader) -> dict[str, bytes]:
     return {unquote(name): base64.b64decode(data) for name, data in links}
 
 
-def test_a_chosen_sample_is_shown_before_it_is_read(reader: widgets.Reader) -> None:
+def test_a_selected_sample_is_shown_before_it_is_read(reader: widgets.Reader) -> None:
     assert "Press Read" in reader.status.value
     assert "<img" in reader.view.picture.value
     assert reader.view.lines.options == ()
     assert downloads(reader) == {}
 
 
-def test_reading_says_the_same_as_the_plain_call(reader: widgets.Reader) -> None:
+def test_the_widget_reads_the_same_as_read_document(reader: widgets.Reader) -> None:
     reader.button.click()
     plain = read_document(SAMPLES / "form.png")
     lines = plain.pages[0].lines
@@ -83,19 +83,19 @@ def test_every_control_has_a_label_and_every_picture_a_text(reader: widgets.Read
     assert 'alt="' in reader.view.picture.value and 'alt="' in reader.view.line.value
 
 
-def test_a_line_is_chosen_on_the_page_or_in_the_list(reader: widgets.Reader) -> None:
+def test_a_line_is_selected_on_the_page_or_in_the_list(reader: widgets.Reader) -> None:
     reader.button.click()
     view, boxes = reader.view, reader.view.page.children[1:]
     boxes[2].click()
     assert view.lines.value == 2
     assert "Line 3 of" in view.line.value and "<img" in view.line.value
-    assert [i for i, box in enumerate(boxes) if "ocrkit-chosen" in box._dom_classes] == [2]
+    assert [i for i, box in enumerate(boxes) if "ocrkit-selected" in box._dom_classes] == [2]
     view.lines.value = 1
     assert "Line 2 of" in view.line.value
-    assert [i for i, box in enumerate(boxes) if "ocrkit-chosen" in box._dom_classes] == [1]
+    assert [i for i, box in enumerate(boxes) if "ocrkit-selected" in box._dom_classes] == [1]
 
 
-def test_boxes_lie_where_the_lines_are(reader: widgets.Reader) -> None:
+def test_boxes_are_where_the_lines_are(reader: widgets.Reader) -> None:
     reader.button.click()
     (page,) = reader.document.pages
     line, layout = page.lines[0], reader.view.page.children[1].layout
@@ -103,7 +103,7 @@ def test_boxes_lie_where_the_lines_are(reader: widgets.Reader) -> None:
     assert float(layout.height[:-1]) == pytest.approx(100 * line.box.height / page.height, abs=0.01)
 
 
-def test_an_upload_is_chosen_shown_and_read(reader: widgets.Reader) -> None:
+def test_an_upload_is_selected_shown_and_read(reader: widgets.Reader) -> None:
     upload(reader, "mine.png", (SAMPLES / "form.png").read_bytes())
     assert reader.source.label == "mine.png (uploaded)"
     reader.button.click()
@@ -115,7 +115,7 @@ def test_an_upload_is_chosen_shown_and_read(reader: widgets.Reader) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", (SAMPLES / "form.png").read_bytes()[:3000]])
-def test_a_broken_upload_gets_the_message_of_its_error(
+def test_a_broken_upload_shows_the_message_of_its_error(
     reader: widgets.Reader, data: bytes, tmp_path: Path
 ) -> None:
     reader.button.click()
@@ -124,7 +124,7 @@ def test_a_broken_upload_gets_the_message_of_its_error(
         list(load_pages(tmp_path / "bad.png"))
     message = str(error.value).replace(f"{tmp_path}/", "")
     upload(reader, "bad.png", data)
-    for _ in ("as it comes in", "as it is read"):
+    for _ in ("when it is uploaded", "when it is read"):
         assert message in reader.status.value and 'role="alert"' in reader.status.value
         assert reader.view.lines.options == () and not reader.button.disabled
         assert downloads(reader) == {}
@@ -138,12 +138,12 @@ def test_an_upload_cannot_leave_its_folder(reader: widgets.Reader) -> None:
     assert reader.source.value.is_relative_to(reader._uploads.name)
 
 
-def test_names_and_texts_are_no_markup(reader: widgets.Reader) -> None:
+def test_names_and_texts_are_escaped(reader: widgets.Reader) -> None:
     upload(reader, "<b>.png", b"")
     assert "&lt;b&gt;.png" in reader.status.value and "<b>" not in reader.status.value
 
 
-def test_what_is_missing_is_said(reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_part_is_named(reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str) -> None:
         raise MissingPartError(f"the weights of {name} are not here; fetch them")
 
@@ -154,10 +154,10 @@ def test_what_is_missing_is_said(reader: widgets.Reader, monkeypatch: pytest.Mon
     assert reader.button.description == "Read" and not reader.button.disabled
 
 
-def test_an_error_nobody_thought_of_is_said_as_well(
+def test_an_unexpected_error_is_shown_too(
     reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(widgets, "read_document", fail)
@@ -165,12 +165,14 @@ def test_an_error_nobody_thought_of_is_said_as_well(
     assert "RuntimeError: no memory" in reader.status.value
 
 
-def test_it_is_busy_while_it_reads(reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_button_is_disabled_while_a_page_is_read(
+    reader: widgets.Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
-    def read(*arguments: object) -> Document:
+    def read(*arguments: object, **settings: object) -> Document:
         seen.append((reader.button.disabled, reader.button.description, reader.status.value))
-        return read_document(*arguments)  # type: ignore[arg-type]
+        return read_document(*arguments, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(widgets, "read_document", read)
     reader.button.click()
@@ -179,7 +181,7 @@ def test_it_is_busy_while_it_reads(reader: widgets.Reader, monkeypatch: pytest.M
     assert not reader.button.disabled and reader.button.description == "Read"
 
 
-def test_weights_under_the_output_folder_are_recognisers(
+def test_weights_below_the_output_folder_are_recognisers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a/model.safetensors", "int8.xml", "int8.bin", "notes.txt"):
@@ -197,7 +199,7 @@ def test_weights_under_the_output_folder_are_recognisers(
     assert 'role="alert"' in reader.status.value and "int8.xml" in reader.status.value
 
 
-def test_detectors_are_no_recognisers(tmp_path: Path) -> None:
+def test_detectors_are_not_listed_as_recognisers(tmp_path: Path) -> None:
     LineNet((8, 8, 8, 8)).save(tmp_path / "detector.safetensors")
     reader = widgets.Reader(SAMPLES, tmp_path)
     own = ["ocrkit-fast-int8", "ocrkit-fast"]
@@ -212,7 +214,7 @@ def test_a_folder_without_images_waits_for_an_upload(tmp_path: Path) -> None:
     assert "<img" in reader.view.picture.value
 
 
-def test_pages_of_a_tiff_can_be_turned(reader: widgets.Reader, tmp_path: Path) -> None:
+def test_the_pages_of_a_tiff_can_be_selected(reader: widgets.Reader, tmp_path: Path) -> None:
     blank = Image.new("L", (300, 200), 255)
     form = Image.fromarray(next(load_pages(SAMPLES / "form.png")))
     form.save(tmp_path / "two.tif", save_all=True, append_images=[blank])
@@ -227,12 +229,12 @@ def test_pages_of_a_tiff_can_be_turned(reader: widgets.Reader, tmp_path: Path) -
     assert reader.number.layout.display == "none" and reader.number.value == 1
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="nowhere"):
         widgets.Reader(tmp_path / "nowhere")
 
 
-def test_closing_a_page_leaves_no_boxes_behind(reader: widgets.Reader) -> None:
+def test_a_new_page_closes_the_boxes_of_the_old_one(reader: widgets.Reader) -> None:
     reader.button.click()
     boxes = reader.view.page.children[1:]
     reader.view.show(np.full((50, 50), 255, np.uint8))
