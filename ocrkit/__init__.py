@@ -8,32 +8,41 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
+# Each public name, and the module that has it.
 _HOME = {
-    "Alphabet": "recognition.alphabet",
-    "Box": "document",
-    "CRNN": "recognition.network",
-    "Document": "document",
-    "Line": "document",
-    "OcrkitError": "errors",
-    "Page": "document",
-    "Recognizer": "recognition.recognizer",
-    "TrainConfig": "training.config",
-    "Word": "document",
-    "doctor": "notebook.doctor",
-    "evaluate": "training.evaluation",
-    "export_onnx": "compress.onnx",
-    "fit": "training.fit",
-    "load_detector": "detection",
-    "load_pages": "image",
+    # reading
     "read_document": "pipeline",
     "read_documents": "archive.run",
-    "read_manifest": "training.manifest",
     "read_page": "pipeline",
+    "ReadOptions": "pipeline",
     "save": "archive.formats",
-    "to_neural_compressor": "compress.neural_compressor",
+    "Document": "document",
+    "Page": "document",
+    "Line": "document",
+    "Word": "document",
+    "Box": "document",
+    "load_pages": "image",
+    "load_detector": "detection",
+    "Recognizer": "recognition.recognizer",
+    "OcrkitError": "errors",
+    # training
+    "CRNN": "recognition.network",
+    "ModelConfig": "recognition.network",
+    "Alphabet": "recognition.alphabet",
+    "read_manifest": "training.manifest",
+    "TrainConfig": "training.config",
+    "fit": "training.fit",
+    # compressing
+    "export_onnx": "compress.onnx",
     "to_openvino": "compress.openvino",
+    "to_neural_compressor": "compress.neural_compressor",
+    # measuring
+    "evaluate": "training.evaluation",
+    "compare": "measure.comparison",
+    "artefacts": "measure.artefacts",
+    "doctor": "notebook.doctor",
 }
 __all__ = ["__version__", *_HOME]
 
