@@ -502,6 +502,50 @@ def test_torch_for_the_cpu_is_kept_once_chosen(clone):
     assert "uv pip sync" in make(clone, "-n", "test", "TORCH=lock")
 
 
+# --- the documents
+
+
+def document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ocrkit.__all__)
+def test_the_readme_lists_every_public_name(name):
+    rows = [row for row in document("README.md").splitlines() if row.startswith("| `")]
+    assert name == "__version__" or any(f"`{name}`" in row.split("|")[1] for row in rows)
+
+
+def test_the_map_in_the_readme_has_the_rows_of_the_import_rule():
+    rows: list[set[str]] = []
+    for row, room in re.findall(r"^\| (\d*) ?\| `(\w+)/?` \|", document("README.md"), re.MULTILINE):
+        if row:
+            assert int(row) == len(rows) + 1
+            rows.append(set())
+        rows[-1].add(room)
+    assert tuple(rows) == ROWS
+
+
+def test_the_changelog_begins_with_this_version():
+    heading = re.search(r"^## ([\w.]+)", document("CHANGELOG.md"), re.MULTILINE)
+    assert heading and heading[1] == ocrkit.__version__
+
+
+def test_the_model_card_names_every_file_of_weights():
+    card = document("MODEL_CARD.md")
+    for file in (PACKAGE / "weights").iterdir():
+        assert f"`{file.with_suffix('.xml').name if file.suffix == '.bin' else file.name}`" in card
+
+
+@pytest.mark.parametrize("name", ["README.md", "MODEL_CARD.md", "CHANGELOG.md"])
+def test_links_between_the_documents_lead_somewhere(name):
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document(name)):
+        path, _, heading = target.partition("#")
+        assert (ROOT / (path or name)).is_file(), target
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", document(path or name), re.MULTILINE)
+            assert heading in {title.lower().replace(" ", "-") for title in titles}
+
+
 # --- the repository
 
 

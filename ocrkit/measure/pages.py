@@ -1,6 +1,6 @@
 """Comparison of readers of whole pages: accuracy and seconds per page.
 
-python -m ocrkit.measure.pages FOLDER    times ocrkit and Tesseract on your own scans
+`ocrkit benchmark FOLDER` times ocrkit and Tesseract on your own scans.
 """
 
 from __future__ import annotations
