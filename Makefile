@@ -1,17 +1,17 @@
 # Every command of the project; a bare `make` lists them.
 #
 # There are two environments. .venv-read is small and can only read; `make demo` uses it. .venv has
-# everything, torch too; all other commands use it. Each is made by the first command that needs it.
+# everything, with torch; all other commands use it. Each is made by the first command that needs it.
 #
-# Knobs:  make demo PYTHON=/path/to/python3.11    which Python builds the environment
+# Settings:
+#         make demo PYTHON=/path/to/python3.11    which Python builds the environment
 #         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
-#         make notebooks NOTEBOOKS=notebooks/01*  some of them, by their paths
+#         make notebooks NOTEBOOKS=notebooks/01*  some of them, by path
 #
-# TORCH=cpu: torch and torchvision come from PyTorch's own wheel site, which uv knows by name, in the
-# versions of the lock. Those wheels are other files than the lock's, so their hashes are not in it and
-# are not checked; every other package is still installed from the lock with its hash. The choice is
-# remembered in .venv, `TORCH=lock` goes back. This variant was not run by the authors: the machines
-# that build the kit cannot reach that site.
+# TORCH=cpu: torch and torchvision, in the versions of the lock, come from PyTorch's own wheel site, which
+# uv knows by name. These wheels are not the files of the lock, so their hashes cannot be checked; all other
+# packages are still installed from the lock and checked. The choice is remembered in .venv; `TORCH=lock`
+# changes it back. The authors did not run this variant, because they could not reach that site.
 
 UV_VERSION := 0.13.9
 READ  := .venv-read
@@ -26,12 +26,12 @@ STAMP := $(VENV)/.installed-$(TORCH)
 UV    := $(BIN)/uv
 NOTEBOOKS ?= notebooks/*.ipynb
 
-# Installs into the environment $(1): what a lock holds, and this package itself.
+# Install into the environment $(1): the packages of a lock (sync), and this package itself (ours).
 sync  = $(1)/bin/uv pip sync --python $(1)/bin/python --require-hashes
 ours  = $(1)/bin/uv pip install --python $(1)/bin/python --no-deps --no-build-isolation --editable .
 
-# Solves a .in file for every system at once, in one version each. Two packages are replaced by nothing
-# (env/overrides.txt), and so need no line in a lock.
+# Solve a .in file for all systems together, with one version of each package. Two packages are never
+# installed (see env/overrides.txt), so they are left out of the locks.
 compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fewest \
 	--override env/overrides.txt --no-emit-package opencv-python --no-emit-package openvino-telemetry \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
@@ -43,7 +43,7 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP) ## make .venv and install everything (the other commands do it by themselves)
+setup: $(STAMP) ## make .venv and install everything (the other commands do this when it is needed)
 
 demo: $(READ)/.installed ## read the documents of data/samples into output/demo; installs only what reading needs
 	$(READ)/bin/ocrkit read data/samples -o output/demo --format txt,json --overlay
@@ -69,10 +69,10 @@ check: $(STAMP) ## lint, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy ocrkit
 
-samples: $(STAMP) ## make data/samples again, the same every time
+samples: $(STAMP) ## make data/samples again; the result is always the same
 	$(BIN)/python -m ocrkit.synth.samples data/samples
 
-fonts: $(STAMP) ## list the fonts that training draws with, and how to get those that are lacking
+fonts: $(STAMP) ## list the fonts for training, and how to install the missing ones
 	$(BIN)/python -m ocrkit.synth.fonts
 
 lock: $(UV) ## solve env/*.in again into env/*.lock
@@ -83,7 +83,8 @@ clean: ## remove both environments and the caches; output/ and data/ stay
 	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environments. A stamp is newer than the lock and pyproject.toml only when both are installed.
+# The environments. Each has a stamp file. It is newer than the lock and pyproject.toml if both of them are
+# installed in their present form.
 $(READ)/.installed: env/read.lock pyproject.toml $(READ)/bin/uv
 	@rm -f $@
 	@echo "Installing what reading needs into $(READ)"
@@ -108,7 +109,7 @@ endif
 	$(call ours,$(VENV))
 	@touch $@
 
-# An environment with nothing in it but pip and uv, which installs the rest.
+# An empty environment with pip and uv; uv installs the rest.
 $(READ)/bin/uv $(UV):
 	@for python in $(or $(PYTHON),python3.11 python3); do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
