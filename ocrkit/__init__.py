@@ -50,7 +50,12 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ocrkit' has no attribute {name!r}")
-    value = getattr(import_module(f"ocrkit.{_HOME[name]}"), name)
+    try:
+        value = getattr(import_module(f"ocrkit.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        from ocrkit.errors import MissingPartError, missing_package
+
+        raise MissingPartError(f"ocrkit.{name}: {missing_package(error)}") from error
     globals()[name] = value
     return value
 

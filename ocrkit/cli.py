@@ -24,7 +24,13 @@ from tqdm import tqdm
 from ocrkit.archive.formats import FORMATS, save
 from ocrkit.detection import DetectorName
 from ocrkit.document import MIN_CONFIDENCE
-from ocrkit.errors import CheckpointError, MissingPartError, OcrkitError, OutputError
+from ocrkit.errors import (
+    CheckpointError,
+    MissingPartError,
+    OcrkitError,
+    OutputError,
+    missing_package,
+)
 from ocrkit.files import output_stems
 
 if TYPE_CHECKING:
@@ -258,9 +264,10 @@ def benchmark(
 
     The two take turns on each file; Tesseract is left out if it is not installed.
     """
-    with _session(), _status("Loading"):
-        from ocrkit.measure.pages import benchmark as compare
-    compare(paths, recognizer, rounds)
+    with _session():
+        with _status("Loading"):
+            from ocrkit.measure.pages import benchmark as compare
+        compare(paths, recognizer, rounds)
 
 
 @app.command()
@@ -362,6 +369,9 @@ def _session() -> Iterator[_Session]:
         session.fail(str(error))
         wrong = isinstance(error, CheckpointError | MissingPartError)
         raise typer.Exit(USAGE if wrong else FAILED) from error
+    except ModuleNotFoundError as error:
+        session.fail(missing_package(error))
+        raise typer.Exit(USAGE) from error
     except BrokenPipeError:
         raise  # for example `| head` closes it; typer ends without a message
     except OSError as error:

@@ -21,3 +21,12 @@ class MissingPartError(OcrkitError):
 
 class OutputError(OcrkitError):
     """A result cannot be written where it should go."""
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to say and to do where only the packages for reading are installed."""
+    return (
+        f"the package {error.name} is not installed; only reading with OpenVINO works without it. "
+        "Install the rest with `pip install 'ocrkit[train]'` or, in a clone of the repository, "
+        "with `make setup`"
+    )

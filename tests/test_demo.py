@@ -57,23 +57,42 @@ def modules_that_reading_does_not_install() -> list[str]:
     )
 
 
-def read_on_the_command_line(scan: Path, forbidden: list[str]) -> str:
-    """What `ocrkit read` prints where importing any of ``forbidden`` fails."""
-    code = (
-        "import sys\n"
-        "sys.modules.update(dict.fromkeys(sys.argv.pop(1).split()))\n"
-        "from ocrkit.cli import app\n"
-        "app()\n"
-    )
-    command = [sys.executable, "-c", code, " ".join(forbidden), "read", str(scan)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def without(forbidden: list[str], code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python code where importing any of ``forbidden`` fails."""
+    code = f"import sys\nsys.modules.update(dict.fromkeys(sys.argv.pop(1).split()))\n{code}"
+    command = [sys.executable, "-c", code, " ".join(forbidden), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
+
+
+def command_line(forbidden: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return without(forbidden, "from ocrkit.cli import app\napp()\n", *arguments)
 
 
 def test_reading_needs_no_package_outside_of_its_lock_and_gives_the_same_text():
     forbidden = modules_that_reading_does_not_install()
     assert {"torch", "safetensors", "jiwer", "matplotlib", "pandas", "trdg"} <= set(forbidden)
-    read = read_on_the_command_line(SAMPLES / "form.png", forbidden)
-    assert read.strip()
-    assert read == read_on_the_command_line(SAMPLES / "form.png", [])
+    reduced, full = (command_line(f, "read", str(SAMPLES / "form.png")) for f in (forbidden, []))
+    assert reduced.returncode == full.returncode == 0, reduced.stderr
+    assert reduced.stdout.strip() and reduced.stdout == full.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("pretrain", "output/never"),
+        ("benchmark", "data/samples/form.png"),
+        ("read", "data/samples/form.png", "--recognizer", "ocrkit-fast"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_needs_more_packages_says_which_and_how_to_get_them(arguments):
+    done = command_line(modules_that_reading_does_not_install(), *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "is not installed" in done.stderr and "ocrkit[train]" in done.stderr
+
+
+def test_a_public_name_that_needs_more_packages_says_how_to_get_them():
+    done = without(["torch"], "from ocrkit import CRNN")
+    assert done.stderr.splitlines()[-1].startswith("ocrkit.errors.MissingPartError: ocrkit.CRNN: ")
+    assert "the package torch is not installed" in done.stderr

@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ocrkit.errors import OcrkitError
 from ocrkit.image import find_images
@@ -64,24 +61,14 @@ def compare_readers(
     ]
 
 
-def benchmark(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER", help="Images, and folders of images.")
-    ],
-    recognizer: Annotated[
-        str | None, typer.Option(help="Weights, by name or path; default: the kit's own.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each file is read.")] = 3,
-) -> None:
-    """Time ocrkit and Tesseract on your own scans, in seconds per file.
+def benchmark(paths: Sequence[Path], recognizer: str | None = None, rounds: int = 3) -> None:
+    """Time ocrkit and Tesseract on images and folders of them, and print seconds per file.
 
-    The two take turns on each file; Tesseract is left out if it is not installed.
+    The two take turns on each file; Tesseract is left out if it is not installed. Files that cannot
+    be read are named on standard error; raises OcrkitError if there is no other file.
     """
-    try:
-        pages = find_images(paths)
-        readers = {"ocrkit": ocrkit_reader(recognizer)}
-    except OcrkitError as error:
-        raise typer.BadParameter(str(error)) from error
+    pages = find_images(paths)
+    readers = {"ocrkit": ocrkit_reader(recognizer)}
     others, reasons = available({"Tesseract": tesseract_reader})
     for reason in reasons.values():
         print(reason)
@@ -92,8 +79,7 @@ def benchmark(
     for reason in failed.values():
         print(reason, file=sys.stderr)
     if not rows:
-        print("no page could be read", file=sys.stderr)
-        raise typer.Exit(1)
+        raise OcrkitError("no page could be read")
     print(f"\nmedian of {len(rows)} files (lowest-highest), seconds per file:")
     for name in next(iter(rows.values())):
         print(f"{name}: {Spread(tuple(row[name].median for row in rows.values()))}")
@@ -110,7 +96,3 @@ def _time_page(readers: Mapping[str, Reader], page: Path, rounds: int) -> dict[s
     shown = ", ".join(f"{name} {spread}" for name, spread in row.items())
     print(f"{page}: {shown}", flush=True)
     return row
-
-
-if __name__ == "__main__":
-    typer.run(benchmark)
