@@ -127,7 +127,7 @@ def check_weights_file(path: Path) -> None:
         size = weights.stat().st_size
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: {error.strerror}; {remedy}") from error
-    except (ElementTree.ParseError, KeyError, ValueError, RecursionError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as a network: {error}; {remedy}") from error
     if max(ends, default=0) != size:
         raise CheckpointError(
