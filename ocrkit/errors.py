@@ -1,26 +1,26 @@
-"""What goes wrong for a reason a person can mend: every text says what, and what to do."""
+"""The kit's own errors. Each message says what is wrong, what would be right, and what to do."""
 
 from __future__ import annotations
 
 
 class OcrkitError(Exception):
-    """Base of the kit's own errors; its message is meant to be shown as it is."""
+    """Base class of the kit's own errors; the message is shown to users without a traceback."""
 
 
 class ImageError(OcrkitError):
-    """An input file or folder cannot be read as images; the message starts with its path."""
+    """An input file or folder cannot be read as images; the message begins with its path."""
 
 
 class CheckpointError(OcrkitError):
-    """A weights file is missing, or does not fit the model or alphabet it was given for."""
+    """A model file is missing, damaged or unsafe, or does not fit the network or the alphabet."""
 
 
 class MissingPartError(OcrkitError):
-    """An optional package or weights file is absent; the message says how to get it."""
+    """An optional package or file is missing or cannot be used; the message says how to get it."""
 
 
 class OutputError(OcrkitError):
-    """A result cannot be written where it should go."""
+    """A result cannot be written; the message begins with the path."""
 
 
 def missing_package(error: ModuleNotFoundError) -> str:

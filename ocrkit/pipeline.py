@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrkit.detection import Detector, load_detector
 from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
-from ocrkit.image import along, crop_polygon, load_pages
+from ocrkit.image import crop_polygon, load_pages, points_along
 from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -199,5 +199,5 @@ def _word_box(polygon: np.ndarray, start: float, end: float) -> Box:
     """The box around the part of a line between two shares (0..1) of its width."""
     half = len(polygon) // 2
     shares = np.linspace(start, end, half)
-    points = [*along(polygon[:half], shares), *along(polygon[half:][::-1], shares)]
+    points = [*points_along(polygon[:half], shares), *points_along(polygon[half:][::-1], shares)]
     return Box.around((round(float(x), 1), round(float(y), 1)) for x, y in points)

@@ -118,5 +118,6 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 
 def _start_process(jobs: int) -> None:
-    """Share the cores with the other processes."""
+    """Share the cores with the other processes, and leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows this is not inherited
     limit_threads(max(1, usable_cores() // jobs))

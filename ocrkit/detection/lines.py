@@ -99,4 +99,4 @@ def detector_backend(name_or_path: str | Path) -> Backend:
         raise CheckpointError(f"{path} is not a readable checkpoint: its metadata is not a table")
     check_format(path, metadata.get("format"), DETECTOR_FORMAT)
     check_shapes(path, network, (-1, 1, -1, -1), classes=-1)
-    return compile_network(network)
+    return compile_network(network, path=path)

@@ -1,10 +1,10 @@
 """Images: the only place where pixels become arrays.
 
-`loading` reads files into pages, `crops` cuts lines out of pages, and `strips` makes the input of
-the networks from both.
+`loading` reads files into pages, `crops` cuts lines out of pages, and `strips` prepares lines and
+pages as input for the networks.
 """
 
-from ocrkit.image.crops import along, crop_polygon, scaled
+from ocrkit.image.crops import crop_polygon, points_along, scaled
 from ocrkit.image.loading import IMAGE_SUFFIXES, MAX_PIXELS, find_images, load_pages
 from ocrkit.image.strips import (
     Preprocessing,
@@ -19,7 +19,6 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "Preprocessing",
-    "along",
     "crop_polygon",
     "find_images",
     "fit",
@@ -27,6 +26,7 @@ __all__ = [
     "load_pages",
     "magnified",
     "page_ink",
+    "points_along",
     "scaled",
     "tighten",
 ]

@@ -1,4 +1,4 @@
-"""Image files to grey pages (H, W) uint8: finding them, and reading them safely."""
+"""Image files: finding them, and reading them safely as grey pages (H, W) uint8."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 
 
 def load_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """Yield the pages of a PNG, JPEG or TIFF file as uint8 grey arrays (H, W), 255 = white.
+    """Yield the pages of a PNG, JPEG or TIFF file as grey arrays (H, W) uint8; 255 is white.
 
-    A TIFF yields each of its pages (thumbnails and reduced copies left out), the others one. EXIF
-    rotation is applied, transparency is laid over white, deeper pixels are brought to 8 bits.
+    A TIFF file has one or more pages; its thumbnails are skipped. EXIF rotation is applied,
+    transparent parts become white, and pixels of 16 or 32 bits are converted to 8.
 
-    Raises ImageError, its text a line that starts with the path: no such file, empty, no image,
-    cut short or damaged, less than 2 pixels wide or high, or over MAX_PIXELS. The size is read
-    from the header, before anything is decoded. Pages before a damaged one are yielded.
+    Raises ImageError, a message of one line that begins with the path, if the file is missing,
+    empty, not an image, or damaged, or if a page is less than 2 pixels wide or high or has more
+    than MAX_PIXELS. The size is checked in the header, before pixels are decoded. The pages before
+    a damaged page are still yielded.
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below; only opening may fail with OSError
+        file = open(path, "rb")  # noqa: SIM115 - closed below; other errors are caught there
     except OSError as error:
         raise ImageError(f"{path}: {_reason(error)}") from error
     with file:
@@ -50,7 +51,7 @@ def load_pages(path: str | Path) -> Iterator[np.ndarray]:
             raise ImageError(f"{path}: {error}") from error
         except MemoryError as error:
             raise ImageError(f"{path}: there is not enough memory to read it") from error
-        except Exception as error:  # Pillow meets damage with many kinds of error
+        except Exception as error:  # Pillow raises many kinds of error for damaged files
             raise ImageError(f"{path}: damaged or cut short: {_reason(error)}") from error
 
 
@@ -64,8 +65,8 @@ def _pages(file: IO[bytes]) -> Iterator[np.ndarray]:
 
 
 def _open(file: IO[bytes]) -> ImageFile.ImageFile:
-    # Image.open has a limit of its own in a global of the whole process; the formats' own classes
-    # read the header alone, and leave the question of size to _decode.
+    # Image.open has its own limit on the size, which is global to the process. The classes of the
+    # formats read only the header, so that _decode can check the size.
     head = file.read(8)
     file.seek(0)
     if not head:
@@ -74,26 +75,26 @@ def _open(file: IO[bytes]) -> ImageFile.ImageFile:
         if head.startswith(signatures):
             try:
                 return reader(file)
-            except SyntaxError as error:  # Pillow's for a header that it can make no image of
+            except SyntaxError as error:  # raised by Pillow for an invalid header
                 reason = f"the header is damaged, or the image has no pixels: {_reason(error)}"
                 raise ImageError(reason) from error
-    raise ImageError("not a PNG, JPEG or TIFF image, whatever its name says")
+    raise ImageError("the content is not a PNG, JPEG or TIFF image; convert it to one of these")
 
 
 def _decode(image: ImageFile.ImageFile) -> np.ndarray:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{width} x {height} pixels are more than the {MAX_PIXELS // 1_000_000} megapixels "
-            "that are read; scale it down or cut it up"
+            f"{width} x {height} pixels are more than the limit of {MAX_PIXELS // 1_000_000} "
+            "megapixels; make the image smaller, or cut it into parts"
         )
     if min(width, height) < 2:
-        raise ImageError(f"{width} x {height} pixels are too few to hold text")
+        raise ImageError(f"{width} x {height} pixels are too few to contain text")
     if isinstance(image, TiffImageFile):
-        # Where there is no memory for the pixels yet, Pillow asks its own global limit again.
+        # Memory is allocated here because Pillow would check its own global limit before doing so.
         image.im = Image.core.new(image.mode, image._tile_size)
     image.load()
-    # A rotation that makes no sense is passed over: the pixels are whole, most scans are upright.
+    # An invalid EXIF rotation is ignored: the pixels are intact, and most scans are upright.
     with suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
     return _grey(image)
@@ -102,10 +103,10 @@ def _decode(image: ImageFile.ImageFile) -> np.ndarray:
 def _grey(image: ImageFile.ImageFile) -> np.ndarray:
     if image.mode.startswith("I;16"):
         grey = ((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8)
-        # Pillow minds this tag in 8 bits but not in 16.
+        # Pillow inverts such an image if it has 8 bits, but not if it has 16.
         tags = getattr(image, "tag_v2", {})
         return 255 - grey if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO else grey
-    if image.mode in ("I", "F"):  # 32 bits: what is white is not agreed on, so take the extremes
+    if image.mode in ("I", "F"):  # 32 bits have no agreed white, so the extremes are stretched
         deep = np.nan_to_num(np.asarray(image, np.float32))
         deep = (deep - deep.min()) / max(float(np.ptp(deep)), 1e-12)
         return np.rint(deep * 255).astype(np.uint8)
@@ -117,22 +118,24 @@ def _grey(image: ImageFile.ImageFile) -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
+    """The message of an error of the system or of Pillow, in one line."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The files named, and the images in the folders named: each once, a folder's in sorted order.
+    """The given files, and all images in the given folders (sorted within a folder), each once.
 
-    A folder is searched to its depth for IMAGE_SUFFIXES, but not what is hidden, nor links to
-    folders, as they may lead in a circle. A folder further down that cannot be searched is itself
-    in the list, so that reading it reports it and the rest is still read.
+    Folders are searched with their subfolders for files with IMAGE_SUFFIXES. Hidden files and
+    folders are skipped, and so are links to folders, which could form a cycle. A subfolder that
+    cannot be searched is itself in the list: reading it then reports the error, and the other
+    files are still read.
 
-    Raises ImageError for a path that does not exist or a named folder that cannot be read.
+    Raises ImageError if a given path does not exist, or a given folder cannot be read.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        if not os.path.exists(path):  # unlike Path's, these answer where looking is not allowed
+        if not os.path.exists(path):  # Path.exists raises PermissionError
             raise ImageError(f"{path}: no such file or folder")
         found |= dict.fromkeys(sorted(_images_below(path)) if os.path.isdir(path) else [path])
     return list(found)

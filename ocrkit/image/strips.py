@@ -1,6 +1,7 @@
-"""Crops to the recogniser's input, and pages to the detector's.
+"""Preprocessing: line crops to the recogniser's input, and pages to the detector's.
 
-Training, calibration and every backend call `fit`, so that all of them see the same input.
+A strip is a line as the recogniser sees it: of fixed height, with normalised contrast, padded on
+the right. Training, calibration and every backend call `fit`, so that all get the same input.
 """
 
 from __future__ import annotations
@@ -12,31 +13,38 @@ import numpy as np
 
 from ocrkit.image.crops import scaled
 
-_INK, _PAPER = 0.01, 0.75  # shares of the pixels, and of the lighter pixels, that lie below
-_MIN_CONTRAST = 32  # grey levels; paper without text varies by less, and is not to become text
+MAX_SIZE = 16_384  # px; the largest value of a setting of `Preprocessing`
+
+# Contrast stretching. Grey levels are quantiles: of all pixels for ink, of the lighter half for
+# paper. A smaller contrast is the noise of blank paper and is not stretched any further.
+_INK, _PAPER = 0.01, 0.75
+_MIN_CONTRAST = 32  # grey levels
 _CONTRAST_RANGE = (-0.25, 1.25)
-_FAINT = 0.35  # less ink than this on a pixel is not counted as a letter's
-_BODY = 0.3  # rows of letters' bodies have this share of the ink of the densest rows
-_TALLEST = 192  # rows of a crop; six times what a strip has leaves all that can be seen in it
-_ROWS, _BLOCKS = 48, 24  # a line's ink is looked at in this detail to find its slope and rows
-_STEEPEST = 0.5  # largest rise of a line over its width, as a share of the crop's height
-_CENTRED = 0.18  # how far from the middle the text of a crop may lie, as a share of its height
-_ASCENT, _DESCENT = 0.75, 0.55  # room above and below the bodies, in their height
 
-
-MAX_SIZE = 16_384  # of any setting of `Preprocessing` in pixels
+# Finding the text in a crop.
+_MAX_ROWS = 192  # higher crops are made smaller; this is still six times the height of a strip
+_MIN_ROWS, _MIN_ASPECT = 12, 4  # smaller or narrower crops have too few letters to measure
+_MIN_INK = 0.35  # of a pixel (0 paper, 1 ink); less does not count as part of a letter
+_ROWS, _COLUMNS = 48, 24  # the crop is reduced to this size for the projection profiles
+_MAX_RISE = 0.5  # of a line from its left to its right end, as a share of the crop's height
+_X_HEIGHT_INK = 0.3  # rows within the x-height have at least this share of the densest rows' ink
+_OFF_CENTRE = 0.18  # standard deviation of a line's place in its crop, as a share of the height
+_ASCENDER, _DESCENDER = 0.75, 0.55  # room kept above and below the x-height, in x-heights
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a crop becomes the model's input; it travels with the model's weights.
+    """How a crop becomes the network's input; every file of weights contains these settings.
 
-    height: of the strip, in pixels, as are the others.
-    bucket: strips are padded to a multiple of this, so that few widths are to be batched.
-    normalize: "contrast" maps the crop's paper to 0 and its ink to 1, whichever of them is darker;
-        "reference" maps black to -1 and white to 1.
-    trim: `tighten` first, so that a loose crop, its neighbours in view, is shown as a tight one.
-    min_width, max_width: of the text in the strip; beyond the latter it is squeezed.
+    Sizes are in pixels.
+    height: of the strip.
+    bucket: strips are padded to a multiple of this width, so that batches have few widths.
+    normalize: "contrast" stretches the contrast, so that paper is 0 and ink is 1, for dark text on
+        light paper as for light text on dark; "reference" maps black to -1 and white to 1.
+    trim: whether `tighten` is applied first, which removes parts of neighbouring lines.
+    min_width, max_width: of the text in the strip; longer lines are compressed.
+
+    Raises ValueError for values that are out of range.
     """
 
     height: int = 32
@@ -48,13 +56,17 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         sizes = self.height, self.bucket, self.min_width, self.max_width
-        # Larger ones would only ask for more memory than any strip needs.
+        # The settings may come from a file; larger ones would only exhaust the memory.
         if not all(type(size) is int and 1 <= size <= MAX_SIZE for size in sizes):
             raise ValueError(
-                f"height, bucket, min_width and max_width must be from 1 to {MAX_SIZE}, not {sizes}"
+                f"height, bucket, min_width and max_width are {sizes}; they must be whole numbers "
+                f"from 1 to {MAX_SIZE}"
             )
         if self.min_width > self.max_width or self.bucket > self.max_width:
-            raise ValueError("min_width and bucket must be no larger than max_width")
+            raise ValueError(
+                f"min_width ({self.min_width}) and bucket ({self.bucket}) must be at most "
+                f"max_width ({self.max_width})"
+            )
         if self.normalize not in ("contrast", "reference"):
             raise ValueError(f"normalize is {self.normalize!r}; choose 'contrast' or 'reference'")
         if type(self.trim) is not bool:
@@ -67,24 +79,24 @@ class Preprocessing:
 
 
 def tighten(crop: np.ndarray) -> np.ndarray:
-    """A grey crop (H, W) of a line, made level and cut to the rows of its text.
+    """A grey crop (H, W) uint8 of a line, with its baseline level and cut to the rows of its text.
 
-    The line is sheared upright by the slope at which its rows part best into inked and blank ones
-    (the projection profile of Postl, 1986). Of these rows the densest run near the middle is taken
-    for the letters' bodies, and kept with room for ascenders and descenders.
+    The slope of the line is the one whose projection profile (the ink of each row) has the largest
+    sum of squares (Postl, 1986); the crop is sheared by it. In this profile the densest run of rows
+    near the middle is the x-height. It is kept with room for ascenders and descenders.
 
-    One of more than 192 rows is made smaller first. One of less than 12, or less than 4 times as
-    wide as high, has too few letters to tell, and is returned with all its rows.
+    A crop of more than 192 rows is made smaller first. A crop of less than 12 rows, or less than 4
+    times as wide as high, has too few letters to measure, and keeps all its rows.
     """
-    if crop.shape[0] > _TALLEST and crop.size:
-        crop = scaled(crop, _TALLEST / crop.shape[0])
+    if crop.shape[0] > _MAX_ROWS and crop.size:
+        crop = scaled(crop, _MAX_ROWS / crop.shape[0])
     height, width = crop.shape
-    if height < 12 or width < 4 * height:
+    if height < _MIN_ROWS or width < _MIN_ASPECT * height:
         return crop
     ink = cv2.LUT(crop, (_contrast(crop) * 255).clip(0, 255).astype(np.uint8))
-    ink[ink < _FAINT * 255] = 0
-    blocks = cv2.resize(ink, (_BLOCKS, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
-    rises, profiles = _profiles(blocks)
+    ink[ink < _MIN_INK * 255] = 0
+    ink = cv2.resize(ink, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
+    rises, profiles = _projection_profiles(ink)
     best = int((profiles**2).sum(axis=1).argmax())
     top, bottom = _text_rows(profiles[best])
     rise = rises[best] * height / _ROWS
@@ -96,41 +108,44 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     return crop[int(top * height / _ROWS) : -int(-bottom * height // _ROWS)]
 
 
-def _profiles(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean ink of each row (S, rows), for a line that falls by each of S rises, in rows.
+def _projection_profiles(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes (S,), and for each of them the projection profile (S, rows) of ink (rows, columns).
 
-    The ink (rows, blocks) is averaged along sloping rows; rises near 0 come first.
+    A slope is the number of rows by which a line falls from its left to its right end. A profile
+    is the mean ink along lines of that slope. The smallest slopes come first.
     """
-    rows, columns = blocks.shape
-    limit = int(_STEEPEST * rows)
+    rows, columns = ink.shape
+    limit = int(_MAX_RISE * rows)
     rises = np.array(sorted(range(-limit, limit + 1), key=abs))
     shift = np.rint(rises[:, None] * (np.arange(columns) + 0.5 - columns / 2) / columns).astype(int)
     source = np.arange(rows)[None, :, None] + shift[:, None, :]
     inside = (source >= 0) & (source < rows)
-    ink = blocks[source.clip(0, rows - 1), np.arange(columns)] * inside
-    return rises, ink.mean(axis=2)
+    sheared = ink[source.clip(0, rows - 1), np.arange(columns)] * inside
+    return rises, sheared.mean(axis=2)
 
 
-def _text_rows(density: np.ndarray) -> tuple[int, int]:
-    """The first row of the text and the first after it, given the ink of each row (R,)."""
-    rows = len(density)
-    density = cv2.blur(density[:, None], (1, 3))[:, 0]
-    dense = float(np.sort(density)[-rows // 8 :].mean())
-    edges = np.diff(density > _BODY * dense, prepend=False, append=False).nonzero()[0]
-    if not dense or not len(edges):
+def _text_rows(profile: np.ndarray) -> tuple[int, int]:
+    """The first row of the text and the first row after it, from a projection profile (rows,)."""
+    rows = len(profile)
+    profile = cv2.blur(profile[:, None], (1, 3))[:, 0]
+    densest = float(np.sort(profile)[-rows // 8 :].mean())
+    edges = np.diff(profile > _X_HEIGHT_INK * densest, prepend=False, append=False).nonzero()[0]
+    if not densest or not len(edges):
         return 0, rows
 
     def weight(run: tuple[int, int]) -> float:
-        off_centre = (sum(run) / 2 / rows - 0.5) / _CENTRED
-        return float(density[slice(*run)].sum() * np.exp(-(off_centre**2) / 2))
+        """The ink of a run of rows; less counts the further the run is from the middle."""
+        off_centre = (sum(run) / 2 / rows - 0.5) / _OFF_CENTRE
+        return float(profile[slice(*run)].sum() * np.exp(-(off_centre**2) / 2))
 
     start, end = max(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True), key=weight)
-    room = end - start
-    return max(0, round(start - _ASCENT * room)), min(rows, round(end + _DESCENT * room))
+    x_height = end - start
+    top, bottom = start - _ASCENDER * x_height, end + _DESCENDER * x_height
+    return max(0, round(top)), min(rows, round(bottom))
 
 
 def fitted_width(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
-    """Widths of the text and of the whole strip that `fit` makes of a grey crop (H, W)."""
+    """Widths in pixels of the text, and of the padded strip, that `fit` makes of a crop (H, W)."""
     height, width = (tighten(crop) if prep.trim else crop).shape
     content = round(width * prep.height / height) if height else 0
     content = min(max(content, prep.min_width), prep.max_width)
@@ -138,10 +153,10 @@ def fitted_width(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:
 
 
 def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
-    """The model's input of a grey uint8 crop (H, W): float32 (1, prep.height, padded width).
+    """The recogniser's input for a grey crop (H, W) uint8: float32 (1, prep.height, padded width).
 
-    Rows, height and aspect are fitted, light and dark normalised, blank paper added on the right.
-    Any size is answered; a crop without pixels is a blank strip.
+    The crop is cut to its text (if prep.trim), scaled to the height with its aspect ratio kept,
+    normalised, and padded with blank paper on the right. A crop without pixels is a blank strip.
     """
     if prep.trim:
         crop, prep = tighten(crop), replace(prep, trim=False)
@@ -157,9 +172,10 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
 
 
 def magnified(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
-    """A grey crop (H, W), drawn `stretch` times as wide, for `fit` to make larger letters of.
+    """A grey crop (H, W) in which letters are larger after `fit`: fewer rows, more columns.
 
-    cut: the share of its rows that is left out above, and below.
+    cut: the share of the rows that is removed at the top, and again at the bottom. stretch: the
+    factor for the width.
     """
     height, width = crop.shape
     rows = round(cut * height)
@@ -168,33 +184,36 @@ def magnified(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
 
 
 def page_ink(page: np.ndarray) -> np.ndarray:
-    """A detector's input of a grey page (H, W): float32, 0 for its paper and 1 for its ink.
+    """A grey page (H, W) uint8 as float32 (H, W): 0 for paper and 1 for ink.
 
-    The paper is the page's median. A page of light text on dark is below 0 where it has text.
+    Paper is the median of the page, so light text on a dark page is below 0.
     """
     counts = np.bincount(page.ravel()[:: max(1, page.size // 1_000_000)], minlength=256)
-    paper, ink = _level(counts, 0.5), _level(counts, 2 * _INK)
+    paper, ink = _quantile(counts, 0.5), _quantile(counts, 2 * _INK)
     levels = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
     return cv2.LUT(page, np.clip(levels, -2, 2).astype(np.float32))
 
 
 def _contrast(strip: np.ndarray) -> np.ndarray:
-    """The value of each grey level between the strip's own paper, 0, and ink, 1: float32 (256,)."""
+    """Contrast stretching as a look-up table (256,) float32: paper is 0 and ink is 1."""
     counts = np.bincount(strip.ravel(), minlength=256)
-    dark, middle, light = (_level(counts, share) for share in (_INK, 0.5, 1 - _INK))
-    # Most pixels of a line are paper, so the side that the median is on is the paper's.
+    dark, middle, light = (_quantile(counts, share) for share in (_INK, 0.5, 1 - _INK))
+    # Most pixels of a line are paper, so the median is closer to the paper than to the ink.
     light_on_dark = light - middle > middle - dark
     if light_on_dark:
         counts = counts[::-1]
-    ink, light = _level(counts, _INK), _level(counts, 1 - _INK)
-    divide = (ink + light) // 2
-    paper = divide + _level(counts[divide:], _PAPER)
+    ink, light = _quantile(counts, _INK), _quantile(counts, 1 - _INK)
+    middle = (ink + light) // 2
+    paper = middle + _quantile(counts[middle:], _PAPER)
     values = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
     values = np.clip(values, *_CONTRAST_RANGE).astype(np.float32)
     return values[::-1] if light_on_dark else values
 
 
-def _level(counts: np.ndarray, share: float) -> int:
-    """The lowest level that at least this share of the pixels does not exceed."""
+def _quantile(counts: np.ndarray, share: float) -> int:
+    """The lowest grey level that at least this share of the pixels does not exceed.
+
+    counts: how many pixels have each level (256,).
+    """
     below = np.cumsum(counts)
     return int(np.searchsorted(below, share * below[-1]))

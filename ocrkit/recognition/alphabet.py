@@ -1,4 +1,4 @@
-"""Text to class numbers and back. Class 0 is the CTC blank; characters count from 1."""
+"""Text to class indices and back. Class 0 is the CTC blank; the characters follow from class 1."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-_ASCII = "".join(map(chr, range(0x20, 0x7F)))  # all that can be printed
+_ASCII = "".join(map(chr, range(0x20, 0x7F)))  # the printable characters
 _LATIN_1 = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
 _HISTORICAL = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
 DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL
-"""What Western historical documents hold, in an order that is part of every checkpoint."""
+"""The characters of Western historical documents. Their order is the order of the classes."""
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters a model can write, in the order of its classes 1, 2, 3, ...
+    """The characters a network can recognise, in the order of its classes 1, 2, 3, ...
 
-    Raises ValueError if a character occurs twice, or if there is none.
+    Raises ValueError if there is no character, or one occurs twice.
     """
 
     characters: str = DEFAULT_CHARACTERS
@@ -35,11 +35,14 @@ class Alphabet:
         return {character: i for i, character in enumerate(self.characters, start=1)}
 
     def __len__(self) -> int:
-        """The number of classes: the characters and the blank."""
+        """The number of classes: all characters, and the blank."""
         return len(self.characters) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The class of each character of the text's NFC form; ValueError names those it lacks."""
+        """The classes of a text's characters, after Unicode normalisation to NFC.
+
+        Raises ValueError, which lists the characters that are not in the alphabet.
+        """
         if missing := self.missing(text):
             raise ValueError(
                 f"label '{text}' has characters outside the alphabet: {_listed(missing)}"
@@ -47,16 +50,16 @@ class Alphabet:
         return [self._ids[character] for character in unicodedata.normalize("NFC", text)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The character of each class from 1 up, as they stand: nothing is collapsed."""
+        """The characters of classes from 1 up; repeated classes are not merged (see `ctc`)."""
         return "".join(self.characters[i - 1] for i in ids)
 
     def missing(self, text: str) -> str:
-        """The distinct characters of the text's NFC form that are not in the alphabet, in order."""
+        """The different characters of a text (in NFC) that are not in the alphabet, in order."""
         distinct = dict.fromkeys(unicodedata.normalize("NFC", text))
         return "".join(character for character in distinct if character not in self._ids)
 
 
 def _listed(characters: Iterable[str]) -> str:
-    """For a person: characters that cannot be seen are given as their code points."""
+    """Characters for an error message; invisible ones are shown as code points (U+00A0)."""
     visible = (c if c.isprintable() and not c.isspace() else f"U+{ord(c):04X}" for c in characters)
     return " ".join(visible)

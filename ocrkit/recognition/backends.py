@@ -81,7 +81,9 @@ def load_file(
     from ocrkit.runtime.pt2 import pt2_backend
 
     run, stored = pt2_backend(path, compiled=backend == "inductor")
-    return run, ReaderMetadata.from_text(stored, path)
+    metadata = ReaderMetadata.from_text(stored, path)
+    run.check_shapes(path, metadata.input_sizes, len(metadata.alphabet))
+    return run, metadata
 
 
 def _openvino_file(path: Path, precision: str) -> tuple[Backend, ReaderMetadata]:
@@ -90,7 +92,7 @@ def _openvino_file(path: Path, precision: str) -> tuple[Backend, ReaderMetadata]
     network, stored = read_network(path)
     metadata = ReaderMetadata.from_text(stored, path)
     check_shapes(path, network, metadata.input_sizes, len(metadata.alphabet))
-    return compile_network(network, precision, streams=thread_count()), metadata
+    return compile_network(network, precision, thread_count(), path), metadata
 
 
 def _onnx_file(path: Path) -> tuple[Backend, ReaderMetadata]:

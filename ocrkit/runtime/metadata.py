@@ -21,6 +21,7 @@ KINDS = {FORMAT: "a recogniser", DETECTOR_FORMAT: "a detector"}  # by the "forma
 METADATA_KEY = "ocrkit"  # where an OpenVINO, ONNX or .pt2 file keeps the metadata of its checkpoint
 
 MAX_HEADER = 10_000_000  # bytes; the kit's own have less than 20,000
+MAX_AXES, MAX_SIZE = 8, 2**63  # of a tensor, so that the product of its sizes is soon known
 PLAIN = ("format", "alphabet")  # stored as they are in a .safetensors; all else is JSON
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
 
@@ -73,10 +74,9 @@ def _shape(path: Path, name: str, tensor: Any, size: int) -> tuple[int, ...]:
     """The shape of a tensor in the header of a file with `size` bytes of weights."""
     try:
         shape, (start, end) = tuple(tensor["shape"]), tensor["data_offsets"]
-        whole = all(type(n) is int and n >= 0 for n in (*shape, start, end))
-        fits = (
-            whole and start <= end <= size and end - start == prod(shape) * BYTES[tensor["dtype"]]
-        )
+        whole = all(type(n) is int and 0 <= n <= MAX_SIZE for n in (*shape, start, end))
+        within = whole and len(shape) <= MAX_AXES and start <= end <= size
+        fits = within and end - start == prod(shape) * BYTES[tensor["dtype"]]
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
@@ -92,7 +92,7 @@ def stored_format(path: Path) -> str | None:
             metadata = {} if element is None else parse_metadata(element.get("value", ""), path)
         else:
             metadata = read_header(path)[0]
-    except (ElementTree.ParseError, CheckpointError, OSError):
+    except (ElementTree.ParseError, CheckpointError, OSError, LookupError, ValueError):
         return None
     found = metadata.get("format") if isinstance(metadata, Mapping) else None
     return found if isinstance(found, str) else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ocrkit.errors import CheckpointError
 from ocrkit.runtime.metadata import METADATA_KEY, check_sizes
-from ocrkit.runtime.packages import needs
+from ocrkit.runtime.packages import needs, quiet
 from ocrkit.runtime.threads import thread_count
 
 
@@ -44,8 +44,10 @@ def onnx_backend(path: Path) -> tuple[OnnxBackend, str | None]:
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = thread_count()
+    options.log_severity_level = 4  # what is wrong is in the error
     try:
-        session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+        with quiet():  # it prints, too
+            session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
     except Exception as error:  # its errors share no base class
         raise CheckpointError(
             f"{path} cannot be read: {error}; run notebook 05_openvino to make it"

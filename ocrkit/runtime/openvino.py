@@ -73,13 +73,16 @@ class OpenVinoBackend:
         return output
 
 
-def compile_network(network: Any, precision: str = "float32", streams: int = 1) -> OpenVinoBackend:
+def compile_network(
+    network: Any, precision: str = "float32", streams: int = 1, path: Path | None = None
+) -> OpenVinoBackend:
     """An openvino.Model made ready to run.
 
     precision: what layers in floating point compute in. streams: batches that are computed side by
-    side; the threads are shared among them.
+    side; the threads are shared among them. path: the file it was read from, for messages.
 
-    Raises MissingPartError if the processor does not compute in bfloat16.
+    Raises MissingPartError if the processor does not compute in bfloat16, and CheckpointError if
+    OpenVINO cannot run the network.
     """
     ov = import_openvino()
     hint = ov.Type.bf16 if precision == "bfloat16" else ov.Type.f32
@@ -89,7 +92,12 @@ def compile_network(network: Any, precision: str = "float32", streams: int = 1) 
         "INFERENCE_NUM_THREADS": thread_count(),
         "NUM_STREAMS": min(streams, thread_count()),
     }
-    compiled = ov.Core().compile_model(network, "CPU", settings)
+    try:
+        compiled = ov.Core().compile_model(network, "CPU", settings)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path or 'the network'} cannot be run by OpenVINO: {_last_line(error)}"
+        ) from error
     if compiled.get_property("INFERENCE_PRECISION_HINT") != hint:
         raise MissingPartError(
             "this processor does not compute in bfloat16, and OpenVINO would take float32 instead; "
@@ -109,12 +117,17 @@ def read_network(path: Path) -> tuple[Any, str | None]:
         network = ov.Core().read_model(path)
     except RuntimeError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {str(error).strip().splitlines()[-1]}; it takes an .xml and, "
+            f"{path} cannot be read: {_last_line(error)}; it takes an .xml and, "
             "beside it, the .bin written with it: run notebook 05_openvino to make both"
         ) from error
     if not network.has_rt_info(METADATA_KEY):
         return network, None
     return network, network.get_rt_info(METADATA_KEY).astype(str)
+
+
+def _last_line(error: Exception) -> str:
+    """The line of an OpenVINO message that says the reason; those before it name its sources."""
+    return str(error).strip().splitlines()[-1][:300]
 
 
 def check_weights_file(path: Path) -> None:
@@ -127,7 +140,7 @@ def check_weights_file(path: Path) -> None:
         size = weights.stat().st_size
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: {error.strerror}; {remedy}") from error
-    except (ElementTree.ParseError, KeyError, ValueError, RecursionError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as a network: {error}; {remedy}") from error
     if max(ends, default=0) != size:
         raise CheckpointError(

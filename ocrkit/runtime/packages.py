@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -12,6 +13,8 @@ from contextlib import contextmanager, redirect_stdout
 from rich import get_console
 
 from ocrkit.errors import MissingPartError
+
+_ONE_AT_A_TIME = threading.RLock()  # the same thread may enter again
 
 
 @contextmanager
@@ -28,21 +31,43 @@ def needs(what: str, packages: str, instead: str = "") -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the progress bars, log lines and warnings of packages that cannot be told to stop."""
+    """Without the progress bars, log lines and warnings of packages that cannot be told to stop.
+
+    They are turned off for the whole process, so other threads wait until this one is done.
+    """
+    with (
+        _ONE_AT_A_TIME,
+        _logs_off(),
+        _stderr_off(),
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        yield
+
+
+@contextmanager
+def _logs_off() -> Iterator[None]:
     before, console = logging.root.manager.disable, get_console()
     logging.disable(logging.WARNING)
     # In a notebook NNCF's bars are displayed, not printed.
     jupyter, console.is_jupyter = console.is_jupyter, False
-    # What IPEX says in C++ as it is loaded goes past Python, straight to the file descriptor.
+    try:
+        yield
+    finally:
+        console.is_jupyter = jupyter
+        logging.disable(before)
+
+
+@contextmanager
+def _stderr_off() -> Iterator[None]:
+    """What IPEX says in C++ as it is loaded goes past Python, straight to the file descriptor."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-            with warnings.catch_warnings(action="ignore"):
-                yield
+        yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        console.is_jupyter = jupyter
-        logging.disable(before)

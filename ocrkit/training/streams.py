@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from threading import current_thread, main_thread
@@ -59,11 +60,24 @@ def stream_batches(stream: IterableDataset[T], workers: int = 1) -> Iterator[T]:
         multiprocessing_context="spawn",
         prefetch_factor=8,
     )
-    # DataLoader installs a signal handler for the end of any child process. After OpenVINO 2026.4
-    # has compiled a model, this handler ends in a segmentation fault, so the old one is restored.
-    # DataLoader notices dead workers without it.
-    handler = signal.getsignal(signal.SIGCHLD)
-    batches = iter(loader)
-    if current_thread() is main_thread():  # only there can a handler be set, by torch too
-        signal.signal(signal.SIGCHLD, handler)
-    return batches
+    with _child_signal_handler_kept():
+        return iter(loader)
+
+
+@contextmanager
+def _child_signal_handler_kept() -> Iterator[None]:
+    """Restore the handler of SIGCHLD, which a DataLoader replaces when its workers start.
+
+    After OpenVINO 2026.4 has compiled a model, DataLoader's handler ends in a segmentation fault.
+    DataLoader notices dead workers without it.
+    """
+    child_ended = getattr(signal, "SIGCHLD", None)  # Windows does not have this signal
+    # Only the main thread can set a handler, and so it is in DataLoader.
+    if child_ended is None or current_thread() is not main_thread():
+        yield
+        return
+    handler = signal.getsignal(child_ended)
+    try:
+        yield
+    finally:
+        signal.signal(child_ended, handler)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,6 @@ from ocrkit.errors import MissingPartError
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import load_backend, load_file
 from ocrkit.recognition.network import CRNN, ModelConfig
-from ocrkit.runtime.packages import quiet
 
 WIDTHS = (8, 64, 200)
 PARITY = 1e-4  # of logits, in float32
@@ -186,17 +183,3 @@ def test_where_onnx_runtime_is_not_installed_the_error_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingPartError, match="pip install onnxruntime"):
         load_file(tmp_path / "model.onnx")
-
-
-# --- quiet
-
-
-def test_quiet_mends_nothing_for_good(capsys):
-    with quiet():
-        print("a bar")
-        warnings.warn("a warning", stacklevel=1)
-        logging.getLogger("ocrkit-test").warning("a line")
-    assert capsys.readouterr().out + capsys.readouterr().err == ""
-    assert logging.root.manager.disable == logging.NOTSET
-    print("heard")
-    assert capsys.readouterr().out == "heard\n"

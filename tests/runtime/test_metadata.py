@@ -151,6 +151,24 @@ def test_a_compressed_recogniser_whose_metadata_is_wrong_is_refused(
     assert one_line(error, tmp_path / name)
 
 
+def test_a_tensor_of_a_million_axes_is_refused_at_once(tmp_path) -> None:
+    header = {"a": {"dtype": "F32", "shape": [9999] * 1_000_000, "data_offsets": [0, 4]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "long.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
+    with pytest.raises(CheckpointError, match="describes a tensor 'a' that it does not hold"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("encoding", ["unheard-of", "utf-32", "base64"])
+def test_an_xml_in_an_encoding_that_cannot_be_read_is_refused(tmp_path, encoding) -> None:
+    path = tmp_path / "net.xml"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><net/>', encoding="utf-8")
+    assert stored_format(path) is None
+    with pytest.raises(CheckpointError, match="net.xml cannot be read as a network"):
+        load_network(path)
+
+
 def test_a_recogniser_is_no_detector_and_the_other_way_round(folder) -> None:
     with pytest.raises(CheckpointError, match="reader.xml is a recogniser"):
         detector_backend(folder / "reader.xml")

@@ -20,7 +20,7 @@ from ocrkit.errors import CheckpointError
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import load_file
 from ocrkit.recognition.network import CRNN, ModelConfig
-from ocrkit.runtime.pt2 import check_for_code
+from ocrkit.runtime.pt2 import checked_copy
 
 STRIPS = [np.random.default_rng(0).random((2, 1, 32, 64), np.float32)]
 
@@ -41,10 +41,31 @@ def changed(source: Path, target: Path, change: Callable[[str, bytes], bytes]) -
 
 
 def test_the_kits_own_file_is_loaded(network: Path) -> None:
-    check_for_code(network)
     run, metadata = load_file(network)
     assert run(STRIPS[0]).shape == (17, 2, 5)
     assert metadata.alphabet == Alphabet("abc ")
+
+
+def test_the_checked_copy_computes_what_the_file_does(network: Path) -> None:
+    run, _ = load_file(network)
+    wanted = torch.export.load(network).module()(torch.from_numpy(STRIPS[0]))
+    np.testing.assert_array_equal(run(STRIPS[0]), wanted.detach().numpy())
+
+
+def with_graph(source: Path, target: Path, change: Callable[[str], str]) -> Path:
+    """A copy of a .pt2 with the text of its graph changed."""
+    return changed(
+        source,
+        target,
+        lambda name, old: (
+            change(old.decode()).encode() if name.endswith("models/model.json") else old
+        ),
+    )
+
+
+def entries(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
 class Command:
@@ -109,6 +130,96 @@ def test_an_unknown_part_such_as_a_compiled_library_is_refused(
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("inc/data/aotinductor/model/model.so", b"\x7fELF")
     with pytest.raises(CheckpointError, match="unknown part"):
+        load_file(path)
+
+
+@pytest.mark.parametrize("folder", ["{}", "other"])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_part_that_is_there_twice_is_refused(
+    network: Path, tmp_path: Path, folder: str, first: bool
+) -> None:
+    # Readers of zip files do not agree on which of the two counts.
+    trace, path = tmp_path / "it ran", tmp_path / "evil.pt2"
+    parts = list(entries(network).items())
+    top = parts[0][0].partition("/")[0]
+    extra = f"{folder.format(top)}/data/weights/model.pt", pickle.dumps(Command(trace))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in [extra, *parts] if first else [*parts, extra]:
+            archive.writestr(name, data)
+    with pytest.raises(CheckpointError, match="two parts of one name, or in two folders"):
+        load_file(path)
+    assert not trace.exists()
+
+
+def test_a_directory_of_parts_that_only_torch_would_see_is_not_loaded(
+    network: Path, tmp_path: Path
+) -> None:
+    # Python finds a zip file's directory by the file's end, torch by the offset that it names.
+    trace, path = tmp_path / "it ran", tmp_path / "evil.pt2"
+    evil = io.BytesIO()
+    with zipfile.ZipFile(evil, "w") as archive:
+        for name, data in entries(network).items():
+            bad = name.endswith("weights/model.pt")
+            archive.writestr(name, pickle.dumps(Command(trace)) if bad else data)
+    path.write_bytes(evil.getvalue() + network.read_bytes())
+    try:
+        load_file(path)
+    except CheckpointError as error:
+        assert str(error).startswith(str(path))  # noqa: PT017 - both are right
+    assert not trace.exists()
+
+
+def test_a_name_that_would_become_code_is_refused_and_does_not_run(
+    network: Path, tmp_path: Path
+) -> None:
+    trace = tmp_path / "it ran"
+    code = f"x=__import__('pathlib').Path('{trace}').touch()"
+    path = with_graph(
+        network, tmp_path / "evil.pt2", lambda graph: graph.replace('"x"', f'"{code}"')
+    )
+    assert entries(path) != entries(network)
+    with pytest.raises(CheckpointError, match="may hold code.*__import__"):
+        load_file(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("torch.ops.aten.relu.default", "torch.ops.aten.from_file.default"),
+        ("torch.ops.aten.relu.default", "torch.ops.aten.__class__"),
+        ("builtins.tuple", "collections.defaultdict"),
+        ("Integer(4)", "9**9**9**9"),
+        ("Integer(4)", "'s0'*9999999999"),
+        ("Integer(4)", "(1,2)*9999999999"),
+    ],
+)
+def test_what_writes_files_imports_modules_or_takes_for_ever_is_refused(
+    network: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    path = with_graph(network, tmp_path / "evil.pt2", lambda graph: graph.replace(old, new))
+    assert entries(path) != entries(network)
+    with pytest.raises(CheckpointError, match="may hold code"):
+        checked_copy(path)
+
+
+def test_compressed_parts_which_can_unpack_to_any_size_are_refused(
+    network: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries(network).items():
+            archive.writestr(name, data)
+    with pytest.raises(CheckpointError, match="its parts are compressed"):
+        load_file(path)
+
+
+def test_a_network_that_its_alphabet_does_not_fit_is_refused(network: Path, tmp_path: Path) -> None:
+    path = changed(
+        network, tmp_path / "other.pt2", lambda name, old: old.replace(b'"abc "', b'"abcd "')
+    )
+    with pytest.raises(CheckpointError, match="5 output classes, but its alphabet .* has 6"):
         load_file(path)
 
 

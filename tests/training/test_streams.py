@@ -6,6 +6,7 @@ from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from ocrkit.image import Preprocessing
@@ -69,8 +70,16 @@ def test_a_worker_process_makes_the_same_batches():
     assert all(same(a, b) for a, b in zip(here, there, strict=True))
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="Windows has no SIGCHLD")
 def test_workers_leave_no_signal_handler_behind():
     before = signal.getsignal(signal.SIGCHLD)
     batches = stream_batches(Stream(Numbered(), DIGITS, Preprocessing(), 4096), 1)
     assert signal.getsignal(signal.SIGCHLD) is before
     assert len(next(batches).texts) > 0
+
+
+def test_no_signal_is_needed_that_only_some_systems_have(monkeypatch):
+    monkeypatch.delattr(signal, "SIGCHLD", raising=False)
+    monkeypatch.setattr(streams, "DataLoader", lambda stream, **_: stream)
+    stream = Stream(Numbered(), DIGITS, Preprocessing(), 4096)
+    assert same(next(stream_batches(stream, 1)), next(iter(stream)))

@@ -10,7 +10,6 @@ import pytest
 from ocrkit.archive.formats import FORMATS, save
 from ocrkit.document import Box, Document, Line, Page, Word
 from ocrkit.errors import OutputError
-from ocrkit.files import output_stems
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -98,41 +97,3 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(
         save(DOCUMENT, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def stems(tmp_path: Path, sources: list[str], roots: list[str]) -> list[str]:
-    for source in sources:
-        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / source).touch()
-    found = output_stems(
-        [tmp_path / source for source in sources], [tmp_path / root for root in roots], Path("out")
-    )
-    return [path.as_posix() for path in found]
-
-
-def test_results_of_a_folder_are_its_own_tree(tmp_path: Path) -> None:
-    sources = ["scans/x.png", "scans/1847/x.png", "scans/letter.v2.tif"]
-    assert stems(tmp_path, sources, ["scans"]) == ["out/x", "out/1847/x", "out/letter.v2"]
-
-
-def test_a_single_file_goes_straight_into_the_folder(tmp_path: Path) -> None:
-    assert stems(tmp_path, ["a/b/x.png"], ["a/b/x.png"]) == ["out/x"]
-
-
-def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
-    sources = ["a/x.png", "b/x.png"]
-    assert stems(tmp_path, sources, sources) == ["out/a/x", "out/b/x"]
-    assert stems(tmp_path, sources, ["a", "b"]) == ["out/a/x", "out/b/x"]
-
-
-def test_files_that_differ_in_their_suffix_keep_it(tmp_path: Path) -> None:
-    assert stems(tmp_path, ["x.png", "x.tif", "y.png"], ["."]) == [
-        "out/x.png",
-        "out/x.tif",
-        "out/y",
-    ]
-    assert len(set(stems(tmp_path, ["x.png", "x.tif", "x.png.tif"], ["."]))) == 3
-
-
-def test_nothing_asked_for_needs_no_place() -> None:
-    assert output_stems([], [Path("none.png")], Path("out")) == []
