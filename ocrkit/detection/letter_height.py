@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocrkit.image import histogram
+
 
 def letter_height(page: np.ndarray) -> float:
     """The typical height in pixels of the letters of a grey page (H, W) uint8; 0 if there are none.
@@ -40,7 +42,7 @@ def _ink(page: np.ndarray) -> np.ndarray:
     darkest = cv2.GaussianBlur(cv2.dilate(coarse, window), (0, 0), 6)
     # Leather, cloth and rough paper are dark all over; text has light paper between its strokes.
     grain = cv2.medianBlur(cv2.erode(coarse, np.ones((3, 3), np.uint8)), 51)
-    counts = cv2.calcHist([depth], [0], None, [256], [0, 256]).ravel().astype(int)
+    counts = histogram(depth)
     levels = np.arange(256)
     deviation = np.bincount(np.abs(levels - int(_quantile(counts, 0.5))), counts, 256)
     noise = _quantile(deviation, 0.5)  # the median absolute deviation

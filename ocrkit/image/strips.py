@@ -7,6 +7,7 @@ the right. Training, calibration and every backend call `fit`, so that all get t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -114,14 +115,25 @@ def _projection_profiles(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A slope is the number of rows by which a line falls from its left to its right end. A profile
     is the mean ink along lines of that slope. The smallest slopes come first.
     """
-    rows, columns = ink.shape
+    rises, source = _sheared_indices(*ink.shape)
+    # One more value, of no ink, for what lies outside.
+    sheared = np.append(ink, np.float32(0)).take(source)
+    return rises, sheared.mean(axis=2)
+
+
+@cache
+def _sheared_indices(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes (S,), and where the ink sheared by each comes from: indices (S, rows, columns).
+
+    They count the values of ink (rows, columns) row by row, then one more for what lies outside.
+    """
     limit = int(_MAX_RISE * rows)
     rises = np.array(sorted(range(-limit, limit + 1), key=abs))
-    shift = np.rint(rises[:, None] * (np.arange(columns) + 0.5 - columns / 2) / columns).astype(int)
-    source = np.arange(rows)[None, :, None] + shift[:, None, :]
-    inside = (source >= 0) & (source < rows)
-    sheared = ink[source.clip(0, rows - 1), np.arange(columns)] * inside
-    return rises, sheared.mean(axis=2)
+    across = np.arange(columns)
+    shift = np.rint(rises[:, None] * (across + 0.5 - columns / 2) / columns).astype(int)
+    row = np.arange(rows)[None, :, None] + shift[:, None, :]
+    inside = (row >= 0) & (row < rows)
+    return rises, np.where(inside, row * columns + across, rows * columns)
 
 
 def _text_rows(profile: np.ndarray) -> tuple[int, int]:
@@ -188,7 +200,8 @@ def page_ink(page: np.ndarray) -> np.ndarray:
 
     Paper is the median of the page, so light text on a dark page is below 0.
     """
-    counts = np.bincount(page.ravel()[:: max(1, page.size // 1_000_000)], minlength=256)
+    every = max(1, page.size // 1_000_000)
+    counts = histogram(np.ascontiguousarray(page.ravel()[::every]))
     paper, ink = _quantile(counts, 0.5), _quantile(counts, 2 * _INK)
     levels = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
     return cv2.LUT(page, np.clip(levels, -2, 2).astype(np.float32))
@@ -196,7 +209,7 @@ def page_ink(page: np.ndarray) -> np.ndarray:
 
 def _contrast(strip: np.ndarray) -> np.ndarray:
     """Contrast stretching as a look-up table (256,) float32: paper is 0 and ink is 1."""
-    counts = np.bincount(strip.ravel(), minlength=256)
+    counts = histogram(strip)
     dark, middle, light = (_quantile(counts, share) for share in (_INK, 0.5, 1 - _INK))
     # Most pixels of a line are paper, so the median is closer to the paper than to the ink.
     light_on_dark = light - middle > middle - dark
@@ -208,6 +221,11 @@ def _contrast(strip: np.ndarray) -> np.ndarray:
     values = (paper - np.arange(256)) / max(paper - ink, _MIN_CONTRAST)
     values = np.clip(values, *_CONTRAST_RANGE).astype(np.float32)
     return values[::-1] if light_on_dark else values
+
+
+def histogram(picture: np.ndarray) -> np.ndarray:
+    """How many pixels of a uint8 array have each grey level: int (256,)."""
+    return cv2.calcHist([picture], [0], None, [256], [0, 256]).ravel().astype(int)
 
 
 def _quantile(counts: np.ndarray, share: float) -> int:

@@ -240,7 +240,8 @@ def test_arbitrary_headers_are_read_or_refused(tmp_path_factory, header) -> None
 @given(st.data())
 def test_changed_files_of_every_kind_are_read_or_refused(folder, tmp_path_factory, data) -> None:
     """A few bytes changed anywhere: no exception but the kit's own."""
-    name = data.draw(st.sampled_from(["reader.safetensors", "reader.xml", "finder.safetensors"]))
+    names = ["reader.safetensors", "reader.xml", "reader.onnx", "finder.safetensors"]
+    name = data.draw(st.sampled_from(names))
     content = bytearray((folder / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, min(len(content), 8000) - 1))
@@ -249,7 +250,8 @@ def test_changed_files_of_every_kind_are_read_or_refused(folder, tmp_path_factor
     target.write_bytes(content[: data.draw(st.integers(0, len(content)))] or content)
     if name.endswith(".xml"):
         target.with_suffix(".bin").write_bytes((folder / "reader.bin").read_bytes())
-    load = {"reader.xml": load_network, "finder.safetensors": LineNet.load}.get(name, CRNN.load)
+    loaders = {"reader.safetensors": CRNN.load, "finder.safetensors": LineNet.load}
+    load = loaders.get(name, load_network)
     try:
         load(target)
     except OcrkitError as error:
