@@ -19,7 +19,7 @@ from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
 # A page whose longest lines are read with less confidence may lie on its side or upside down. Pages
-# turned the wrong way were read with 0.88 at most, upright ones seldom with less than this.
+# turned the wrong way had at most 0.88, and upright pages are rarely below this value.
 UPRIGHT_CONFIDENCE = 0.92
 TRIED_LINES = 12  # how many of the longest lines are read to decide that
 

@@ -1,1 +1,1 @@
-"""The archive: many files in, results in the formats that archives take out."""
+"""Reading many files, and writing the results in the formats that archives use."""

@@ -1,4 +1,4 @@
-"""A picture of a page: its lines in boxes, and beside the page the text in its place."""
+"""A picture to check a reading: the page with a box around each line, beside it the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kit's own detector: a small network that marks the lines of a page, whatever its size."""
+"""The kit's own detector: a small network that marks the lines of a page of any size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ocrkit.runtime.metadata import DETECTOR_FORMAT, parse_metadata
 from ocrkit.runtime.weights import check_format, default_weights, weights_path
 
 MULTIPLE = 32  # sides of the network's input
-EDGE = 16  # px of paper around the page, as letters that touch its edge would look cut off
-MAX_PIXELS = 8_000_000  # what it sees of a page is made smaller than this
-LETTERS = 15.0  # px, the typical height of letters on the pages that it learned from
+EDGE = 16  # px of paper added around the page, or letters at its edge would look cut off
+MAX_PIXELS = 8_000_000  # of the network's input; larger pages are scaled down
+LETTERS = 15.0  # px; the typical height of letters on the pages of the training set
 
 
 @dataclass(frozen=True)

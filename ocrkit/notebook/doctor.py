@@ -7,7 +7,6 @@ a second.
 from __future__ import annotations
 
 import html
-import json
 import os
 import platform
 import shutil
@@ -136,7 +135,7 @@ def _row(what: str, found: str | None, otherwise: State, remedy: str, fine: bool
 
 
 def ipex_row(ipex: str | None, torch: str | None) -> Row:
-    """IPEX loads only beside the torch of its own major and minor version."""
+    """IPEX can be loaded only with the torch of the same major and minor version."""
     wanted = ".".join((ipex or "2.8").split(".")[:2])
     if ipex and not f"{torch}.".startswith(f"{wanted}."):
         remedy = f"pip install 'torch=={wanted}.*', or pip uninstall {IPEX}: it is not needed"
@@ -148,7 +147,7 @@ def ipex_row(ipex: str | None, torch: str | None) -> Row:
 def cpu_rows(model: str, flags: Collection[str]) -> Iterator[Row]:
     yield Row("CPU", model or platform.processor() or "unknown")
     if not flags:
-        remedy = "what is slower without them cannot be told on this system"
+        remedy = "this system does not say which features the CPU has"
         yield Row("CPU features", "unknown", "optional", remedy)
         return
     for name, (any_of, use) in FEATURES.items():
@@ -208,14 +207,9 @@ def weights_rows(folder: Path) -> Iterator[Row]:
 
 
 def _open_safetensors(file: Path) -> None:
-    # A length in 8 bytes, a header of that length in JSON, the tensors. Read here by hand, because
-    # the package safetensors comes with training alone.
-    data = file.read_bytes()
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    header.pop("__metadata__", None)
-    if len(data) != start + max(tensor["data_offsets"][1] for tensor in header.values()):
-        raise ValueError
+    from ocrkit.runtime.metadata import read_header  # which needs no package but NumPy
+
+    read_header(file)
 
 
 def _open_npz(file: Path) -> None:

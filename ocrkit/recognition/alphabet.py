@@ -19,7 +19,7 @@ DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL
 class Alphabet:
     """The characters a network can recognise, in the order of its classes 1, 2, 3, ...
 
-    Raises ValueError if there is no character, or one occurs twice.
+    Raises ValueError if there is no character, one occurs twice, or one is half a surrogate pair.
     """
 
     characters: str = DEFAULT_CHARACTERS
@@ -27,6 +27,8 @@ class Alphabet:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("an alphabet needs at least one character")
+        if any("\ud800" <= character <= "\udfff" for character in self.characters):
+            raise ValueError("an alphabet has half of a surrogate pair, which is not a character")
         if twice := [c for c, count in Counter(self.characters).items() if count > 1]:
             raise ValueError(f"characters occur more than once in the alphabet: {_listed(twice)}")
 

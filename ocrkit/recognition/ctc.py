@@ -16,7 +16,7 @@ import numpy as np
 from ocrkit.recognition.alphabet import Alphabet
 
 _BLANK = 0
-_NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability hardly ever matter in a beam
+_NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability are ignored in beam search
 # The weight of the language model's log-probabilities beside the network's, and a bonus for each
 # character, because long texts are less probable than short ones.
 _WEIGHT, _BONUS = 0.25, 0.6

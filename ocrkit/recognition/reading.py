@@ -30,11 +30,11 @@ class Reading:
     words: tuple[WordReading, ...] = ()
 
 
-NOTHING = Reading("", 0.0)
+EMPTY = Reading("", 0.0)
 
 
 def reading_of(decoded: Decoded, steps: int) -> Reading:
-    """Text and words of a line that was decoded from `steps` time steps; spaces part the words."""
+    """Text and words of a line, from the characters decoded in its `steps` time steps."""
     characters = without_letterspacing(decoded.characters)
     centres = [c.centre for c in characters]
     # CTC marks a character at one point inside it, so the width of a character is an estimate.

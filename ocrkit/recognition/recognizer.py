@@ -14,13 +14,13 @@ from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import FILES, load_backend, load_file
 from ocrkit.recognition.ctc import Decoded, beam, greedy, log_softmax, uncertainty
 from ocrkit.recognition.language import default_language_model
-from ocrkit.recognition.noughts import ROUND_SIGNS, lone_nought
-from ocrkit.recognition.reading import NOTHING, Reading, reading_of
+from ocrkit.recognition.reading import EMPTY, Reading, reading_of
+from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
 from ocrkit.runtime import Backend, run_batches
 from ocrkit.runtime.weights import default_weights, weights_path
 
-# Below this confidence a language model would write words that are not on the page.
-LEAST_CONFIDENCE = 0.5
+# Below this confidence a language model would invent words that are not on the page.
+MIN_CONFIDENCE = 0.5
 # Negative log-probability per character above which a line is read a second time, and decoded with
 # the language model if it is still above it.
 UNCERTAIN = 0.05
@@ -34,13 +34,14 @@ DECODERS = ("greedy", "beam", "language")
 class Recognizer:
     """Reads line crops with any backend; one object may be used by several threads at once.
 
+    backend: the network, (N, 1, H, W) float32 -> logits (T, N, C) float32.
     batch_size: lines in one call of the backend.
     decoder: "greedy" takes the most probable class at each time step. "beam" finds the most
         probable text. "language" reads lines a second time, with larger letters, if they are
         uncertain; lines that are still uncertain are decoded by beam search with a character
-        language model; a round sign alone on its line is a nought.
+        language model; a line that is a single O, o or 0 is read as a zero.
 
-    In l e t t e r s p a c e d words the spaces are left out, whatever the decoder.
+    With every decoder, the spaces inside l e t t e r s p a c e d words are left out.
     """
 
     backend: Backend
@@ -68,7 +69,8 @@ class Recognizer:
         backend: for a checkpoint as in `load_backend`, "pytorch" if None; for a compressed file as
         in `load_file`.
 
-        Raises CheckpointError for a file that is not there, is damaged or does not fit.
+        Raises CheckpointError for a file that is missing, damaged or does not fit, and what
+        `load_backend` or `load_file` raise.
         """
         if name_or_path is None:
             name_or_path = "ocrkit-fast" if backend else default_weights("ocrkit-fast")
@@ -87,7 +89,7 @@ class Recognizer:
 
         The reading of a crop with less than 2 pixels on a side is empty.
         """
-        readings = [NOTHING] * len(crops)
+        readings = [EMPTY] * len(crops)
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
         for index, unsure, log_probs in self._best_outputs(tight):
@@ -128,7 +130,7 @@ class Recognizer:
                 yield index, log_probs[:steps, n]
 
     def _batches(self, widths: Mapping[int, tuple[int, int]]) -> Iterator[list[int]]:
-        """Indices of crops of one padded width, so that a crop reads the same in any company."""
+        """Indices of crops of the same padded width; a crop's reading does not depend on others."""
         by_width: dict[int, list[int]] = {}
         for i, (_, padded) in widths.items():
             by_width.setdefault(padded, []).append(i)
@@ -142,8 +144,8 @@ class Recognizer:
         best = greedy(log_probs, self.alphabet)
         if self.decoder == "greedy":
             return best
-        if best.text in ROUND_SIGNS:
-            return lone_nought(best, log_probs, self.alphabet)
-        if best.confidence < LEAST_CONFIDENCE or unsure <= UNCERTAIN:
+        if best.text in ROUND_CHARACTERS:
+            return single_zero(best, log_probs, self.alphabet)
+        if best.confidence < MIN_CONFIDENCE or unsure <= UNCERTAIN:
             return best
         return beam(log_probs, self.alphabet, language=default_language_model().log_probability)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -55,7 +56,8 @@ class OpenVinoBackend:
                 yield self._finished(running.popleft())
         finally:  # the caller may stop early, or a batch may fail
             for request in running:
-                request.wait()
+                with suppress(RuntimeError):  # the first error is already on its way
+                    request.wait()
 
     def _request(self) -> Any:
         try:

@@ -31,7 +31,7 @@ def needs(what: str, packages: str, instead: str = "") -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the progress bars, log lines and warnings of packages that cannot be told to stop.
+    """Without the progress bars, log lines and warnings of packages that have no setting for it.
 
     They are turned off for the whole process, so other threads wait until this one is done.
     """
@@ -61,7 +61,7 @@ def _logs_off() -> Iterator[None]:
 
 @contextmanager
 def _stderr_off() -> Iterator[None]:
-    """What IPEX says in C++ as it is loaded goes past Python, straight to the file descriptor."""
+    """IPEX prints from C++ when it is loaded: to the file descriptor, not to Python's stderr."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:

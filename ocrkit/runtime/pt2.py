@@ -210,7 +210,7 @@ def _is_arithmetic(node: ast.expr) -> bool:
         return type(node.value) is int and abs(node.value) < 2**63
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.USub | ast.UAdd) and _is_arithmetic(node.operand)
-    if isinstance(node, ast.BinOp):  # without powers, which can take for ever
+    if isinstance(node, ast.BinOp):  # no powers: 9**9**9 would never end
         known = isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div | ast.FloorDiv | ast.Mod)
         return known and _is_arithmetic(node.left) and _is_arithmetic(node.right)
     if isinstance(node, ast.Name):

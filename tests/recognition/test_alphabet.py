@@ -76,3 +76,8 @@ def test_an_alphabet_without_characters_is_refused() -> None:
 def test_an_alphabet_travels_between_processes() -> None:
     ALPHABET.encode("a")
     assert pickle.loads(pickle.dumps(ALPHABET)) == ALPHABET
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogate pair"):
+        Alphabet("ab\ud800")

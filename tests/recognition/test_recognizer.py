@@ -265,7 +265,9 @@ def test_language_decides_where_letters_are_unclear_but_makes_nothing_up(seen, r
         ({"D": 0.70, "0": 0.22}, "D", 0.70),
     ],
 )
-def test_a_round_sign_alone_is_a_nought_as_sure_as_it_is_round(shares, text, confidence):
+def test_a_round_character_alone_is_a_zero_with_the_confidence_that_it_is_round(
+    shares, text, confidence
+):
     alphabet = Alphabet()
 
     def run(images: np.ndarray) -> np.ndarray:

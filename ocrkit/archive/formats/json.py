@@ -8,8 +8,8 @@ from ocrkit.document import Document
 
 
 def to_json(document: Document) -> bytes:
-    """All that is known, as `Document.to_dict` has it; `Document.from_dict` reads it back."""
-    # A reader of one's own may give numpy's numbers, which JSON does not know.
+    """The document as UTF-8 JSON, with all fields; `Document.from_json` reads it back."""
+    # Other detectors or recognisers may return numbers of NumPy, which `json` does not accept.
     text = json.dumps(document.to_dict(), ensure_ascii=False, indent=1, default=float) + "\n"
-    # A file's name may have bytes that are not UTF-8; what they become, JSON reads back as it was.
+    # A file name may contain bytes that are not UTF-8; as escapes they are read back unchanged.
     return text.encode("utf-8", "backslashreplace")

@@ -6,5 +6,5 @@ from ocrkit.document import Document
 
 
 def to_text(document: Document) -> bytes:
-    """UTF-8 text, a line a line, pages parted by form feeds."""
+    """UTF-8: each line of a page is a line of text, and a form feed separates two pages."""
     return f"{document.text}\n".encode()
