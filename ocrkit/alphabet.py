@@ -11,9 +11,37 @@ from functools import cached_property
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))  # all that can be printed
 _LATIN_1 = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
 _HISTORICAL = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
+# The Latin letters of other languages in Europe (the block Latin Extended-A), and ẽ of old print.
+_LATIN_EXTENDED = (
+    "".join(c for c in map(chr, range(0x100, 0x180)) if c not in "ŒœŠšŽžŸſĲĳĿŀŉĸ") + "Ẽẽ"
+)
+_SIGNS = "ªº±×÷·©®¢¥µ‰‹›′″⁰⁴⁵⁶⁷⁸⁹⅓⅔⅛⅜⅝⅞℔₰≈≤≥√→"
 
-DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL
-"""What Western historical documents hold, in an order that is part of every checkpoint."""
+DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL + _LATIN_EXTENDED + _SIGNS
+"""What Western historical documents hold, in an order that is part of every checkpoint.
+
+New characters are only added at the end, so that a model can learn them and keep the others.
+"""
+
+# How transcriptions write what the alphabet does not have: hyphens at a line's end, ligatures,
+# the round r, the superscript e of old German.
+_WRITTEN_AS = str.maketrans(
+    {
+        **dict.fromkeys("¬⸗⹀‐‑\u00ad−", "-"),
+        **{"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ſt", "ﬆ": "st"},
+        **{"ꝛ": "r", "⸳": "·", "⁾": ")", "\u0364": "\u0308", "\u00a0": " ", "\u2009": " "},
+    }
+)
+
+
+def normalized(text: str) -> str:
+    """A transcription as the reader is to write it: NFC, single spaces, one sign for each meaning.
+
+    ¬ and ⸗ become hyphens, aͤ oͤ uͤ become ä ö ü, ꝛ becomes r, ligatures such as ﬁ are opened. Long s
+    is kept.
+    """
+    text = unicodedata.normalize("NFD", text).translate(_WRITTEN_AS)
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.alphabet import DEFAULT_CHARACTERS, Alphabet
+from ocrkit.alphabet import DEFAULT_CHARACTERS, Alphabet, normalized
 
 ALPHABET = Alphabet()
 
@@ -16,8 +16,29 @@ def test_the_default_alphabet_covers_western_historical_documents() -> None:
     ascii_letters = "".join(map(chr, range(0x20, 0x7F)))
     latin_1 = "".join(chr(c) for c in range(0xC0, 0x100) if chr(c) not in "×÷")
     others = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
-    assert ALPHABET.missing(ascii_letters + latin_1 + others) == ""
-    assert len(DEFAULT_CHARACTERS) == len(ascii_letters + latin_1 + others)
+    first = ascii_letters + latin_1 + others
+    assert ALPHABET.missing(first) == ""
+    assert set(DEFAULT_CHARACTERS[: len(first)]) == set(first)  # in the oldest checkpoints
+    assert (
+        ALPHABET.missing("ĀāĄąĆćČčĎďĐđĘęĚěĞğĢģĦħĪīİıĶķĹĺŁłŃńŇňŌōŐőŔŕŘřŚśŞşŢţŤťŪūŮůŰűŲųŴŵŶŷŹźŻż")
+        == ""
+    )
+    assert ALPHABET.missing("ªº±×÷·′″⁴⅓℔₰©®") == ""
+
+
+@pytest.mark.parametrize(
+    ("transcribed", "written"),
+    [
+        ("wer⸗ den pou¬", "wer- den pou-"),
+        ("zuruͤck, Voͤlker, Vaͤter", "zurück, Völker, Väter"),
+        ("ꝛc. ﬁn oﬃce", "rc. fin office"),
+        ("Haus  und\u00a0Hof ", "Haus und Hof"),
+        ("Maſſe é ½ n° 4", "Maſſe é ½ n° 4"),
+    ],
+)
+def test_transcriptions_are_written_with_one_sign_for_each_meaning(transcribed, written):
+    assert normalized(transcribed) == written
+    assert ALPHABET.missing(written) == ""
 
 
 def test_the_order_of_the_default_alphabet_is_the_one_in_the_checkpoints() -> None:
