@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, ImageOps, ImageSequence
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from ocrkit.errors import ImageError
 
@@ -29,6 +30,7 @@ _SIGNATURES: dict[type[ImageFile.ImageFile], tuple[bytes, ...]] = {
     PngImageFile: (b"\x89PNG\r\n\x1a\n",),
     JpegImageFile: (b"\xff\xd8\xff",),
     TiffImageFile: (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+    WebPImageFile: (b"RIFF",),
 }
 _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
