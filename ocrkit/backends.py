@@ -274,7 +274,7 @@ def _compiled(ir: Any, dtype: torch.dtype) -> Backend:
 BACKENDS: dict[str, Callable[[CRNN, torch.dtype], Backend]] = {
     "pytorch": in_pytorch,
     "ipex": _ipex,
-    "openvino": lambda model, dtype: _compiled(to_ir(model), dtype),
+    "openvino": lambda model, dtype: _compiled(to_ir(model, model.preprocessing.height), dtype),
 }
 # How a file is run, by its suffix; the first is the usual way.
 FILES: dict[str, dict[str, Callable[[Path, torch.dtype], tuple[Backend, str | None]]]] = {

@@ -44,21 +44,30 @@ class ModelConfig:
     hidden: LSTM units in one direction; None scales the reference's 256 with the width.
     batch_norm: "reference" normalises after conv3_1, conv4_1 and conv5 as the table does, "all"
         after every convolution, which lets a network learn from random weights in far fewer crops.
+    stride: pixel columns from one time step to the next, 4 or 2. With 2, later layers are dilated
+        (Yu and Koltun, 2016), so that weights of the one kind also fit the other.
     """
 
     width: float = 1.0
     hidden: int | None = None
     batch_norm: str = "reference"
+    stride: int = 4
 
     def __post_init__(self) -> None:
         if self.batch_norm not in ("reference", "all"):
             raise ValueError(f"batch_norm is {self.batch_norm!r}; choose 'reference' or 'all'")
+        if self.stride not in (2, 4):
+            raise ValueError(f"stride is {self.stride}; choose 4 or 2")
         if self.width <= 0:
             raise ValueError(f"width is {self.width}; it must be above 0 (1.0 is the reference)")
 
     def channels(self, reference: int) -> int:
         """A channel count of the reference table, scaled and rounded to a multiple of 8."""
         return max(8, round(reference * self.width / 8) * 8)
+
+    def steps(self, columns: int) -> int:
+        """The number of time steps of a strip of so many pixel columns."""
+        return columns // 4 + 1 if self.stride == 4 else columns // 2 - 1
 
     @property
     def hidden_size(self) -> int:
@@ -79,6 +88,8 @@ class BidirectionalLSTM(nn.Module):
 
 class CRNN(nn.Module):
     """Reads a line of text: (N, 1, 32, W) float, W >= 8 -> logits (T, N, C), T = W // 4 + 1.
+
+    Strips of up to 47 rows also fit; `preprocessing.height` says how many a model was trained with.
 
     C is the alphabet and, at index 0, CTC's blank. Attribute names are the reference kit's, so its
     state dicts load. A model carries all that is needed to use it: config, alphabet,
@@ -106,17 +117,20 @@ class CRNN(nn.Module):
 
         self.conv1, self.bn1 = nn.Conv2d(1, c1, 3, 1, 1), norm(c1, every)
         self.conv2, self.bn2 = nn.Conv2d(c1, c2, 3, 1, 1), norm(c2, every)
-        self.conv3_1, self.bn3 = nn.Conv2d(c2, c3, 3, 1, 1), norm(c3, True)
-        self.conv3_2, self.bn3_2 = nn.Conv2d(c3, c3, 3, 1, 1), norm(c3, every)
-        self.conv4_1, self.bn4 = nn.Conv2d(c3, c4, 3, 1, 1), norm(c4, True)
-        self.conv4_2, self.bn4_2 = nn.Conv2d(c4, c4, 3, 1, 1), norm(c4, every)
-        self.conv5, self.bn5 = nn.Conv2d(c4, c4, 2, 1, 0), norm(c4, True)
+        fine = 4 // self.config.stride  # 2 where columns lie half as far apart: dilation makes up
+        wide: dict[str, Any] = {"padding": (1, fine), "dilation": (1, fine)}
+        self.conv3_1, self.bn3 = nn.Conv2d(c2, c3, 3, **wide), norm(c3, True)
+        self.conv3_2, self.bn3_2 = nn.Conv2d(c3, c3, 3, **wide), norm(c3, every)
+        self.conv4_1, self.bn4 = nn.Conv2d(c3, c4, 3, **wide), norm(c4, True)
+        self.conv4_2, self.bn4_2 = nn.Conv2d(c4, c4, 3, **wide), norm(c4, every)
+        last: dict[str, Any] = {"padding": (0, fine - 1), "dilation": (1, fine)}
+        self.conv5, self.bn5 = nn.Conv2d(c4, c4, 2, **last), norm(c4, True)
         self.relu1, self.relu2, self.relu5 = nn.ReLU(), nn.ReLU(), nn.ReLU()
         self.relu3_1, self.relu3_2 = nn.ReLU(), nn.ReLU()
         self.relu4_1, self.relu4_2 = nn.ReLU(), nn.ReLU()
-        self.pool1, self.pool2 = nn.MaxPool2d(2, 2), nn.MaxPool2d(2, 2)
-        self.pool3 = nn.MaxPool2d((2, 2), (2, 1), (0, 1))
-        self.pool4 = nn.MaxPool2d((2, 2), (2, 1), (0, 1))
+        self.pool1, self.pool2 = nn.MaxPool2d(2, 2), nn.MaxPool2d(2, (2, 2 // fine))
+        self.pool3 = nn.MaxPool2d((2, 2), (2, 1), (0, 1), dilation=(1, fine))
+        self.pool4 = nn.MaxPool2d((2, 2), (2, 1), (0, 1), dilation=(1, fine))
         hidden = self.config.hidden_size
         self.rnn = nn.Sequential(
             BidirectionalLSTM(c4, hidden, hidden),
@@ -224,6 +238,27 @@ def widen(model: CRNN, config: ModelConfig) -> CRNN:
         rows, columns = inner.shape[1], inner.shape[3]
         outer[:, :rows] = 0
         outer[:, :rows, :, :columns] = inner
+    return larger.eval()
+
+
+@torch.no_grad()
+def with_alphabet(model: CRNN, alphabet: Alphabet) -> CRNN:
+    """A network that computes what `model` does, and can learn to write more characters.
+
+    The classes of the model's own characters keep their weights; those of new characters are random
+    and unlikely. Raises CheckpointError if the alphabet does not begin with the model's.
+    """
+    old = model.alphabet.characters
+    if not alphabet.characters.startswith(old):
+        raise CheckpointError("the new alphabet must begin with all characters of the model's")
+    larger = CRNN(model.config, alphabet, model.preprocessing, model.provenance)
+    values = larger.state_dict()
+    for name, weights in model.state_dict().items():
+        if weights.ndim:  # not batch norm's count of steps
+            values[name][: len(weights)] = weights
+    bias = values["rnn.1.embedding.bias"]
+    known = len(model.alphabet)
+    bias[known:] = bias[:known].min() - 2
     return larger.eval()
 
 
@@ -372,7 +407,7 @@ def layer_table(model: CRNN, width: int) -> list[dict[str, Any]]:
         if not any(layer.children()) and not isinstance(layer, nn.Identity):
             layer.register_forward_hook(partial(record, name))
     with torch.inference_mode():
-        model(torch.zeros(1, 1, 32, width))
+        model(torch.zeros(1, 1, model.preprocessing.height, width))
     return rows
 
 

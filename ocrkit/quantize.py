@@ -54,7 +54,7 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             model,
-            (torch.zeros(1, 1, 32, 64),),
+            (torch.zeros(1, 1, model.preprocessing.height, 64),),
             partial,
             dynamo=False,
             input_names=["images"],
@@ -95,7 +95,7 @@ def to_openvino(
     path = _prepared(path, ".xml")
     inputs = _inputs(model, calibration) if int8 else []
     ov = import_openvino()
-    ir = to_ir(model, height=-1 if isinstance(model, LineNet) else 32)
+    ir = to_ir(model, -1 if isinstance(model, LineNet) else model.preprocessing.height)
     ir.set_rt_info(json.dumps(model.facts()), FACTS)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
@@ -173,7 +173,7 @@ def to_neural_compressor(
         with needs("Neural Compressor", "neural-compressor neural-compressor-pt"):
             from neural_compressor.torch import quantization as inc
             from neural_compressor.torch.export import export
-        example = (torch.zeros(2, 1, 32, 64),)
+        example = (torch.zeros(2, 1, model.preprocessing.height, 64),)
         shapes = {"x": {0: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
         graph = export(deepcopy(model).eval().to("cpu"), example, dynamic_shapes=shapes)
         configs = [_inc_config(inc, setting) for setting in SETTINGS]

@@ -24,6 +24,7 @@ from ocrkit.model import (
     multiply_adds,
     weights_path,
     widen,
+    with_alphabet,
 )
 from ocrkit.quantize import to_openvino
 
@@ -182,6 +183,30 @@ def test_a_widened_network_computes_the_same(width, hidden):
     torch.testing.assert_close(wide(strips), narrow(strips), atol=1e-5, rtol=1e-4)
 
 
+def test_a_stride_of_two_computes_the_same_features_at_twice_as_many_columns():
+    coarse = without_memory(ModelConfig(0.125, 16, "all"))
+    fine = widen(coarse, ModelConfig(0.125, 16, "all", stride=2))
+    fine.rnn = coarse.rnn = torch.nn.Identity()
+    strips = torch.rand(2, 1, 32, 96)
+    with torch.inference_mode():
+        few, many = coarse(strips), fine(strips)
+    assert len(few) == coarse.config.steps(96) == 25
+    assert len(many) == fine.config.steps(96) == 47
+    # Away from the ends, where padding differs, every second column is a column of the coarse net.
+    torch.testing.assert_close(many[4:40:2], few[3:21])
+
+
+def test_a_larger_alphabet_leaves_the_known_characters_as_they_are():
+    model, larger = small(), with_alphabet(small(), Alphabet(LETTERS.characters + "éß"))
+    strips = torch.rand(2, 1, 32, 64)
+    with torch.inference_mode():
+        known, all_classes = model(strips), larger(strips)
+    torch.testing.assert_close(all_classes[..., : len(LETTERS)], known)
+    assert all_classes[..., len(LETTERS) :].max() < known.max()
+    with pytest.raises(CheckpointError, match="must begin with"):
+        with_alphabet(model, Alphabet("é" + LETTERS.characters))
+
+
 def test_what_is_new_in_a_widened_network_learns():
     torch.manual_seed(5)
     wide = widen(small(), ModelConfig(0.25, 64, "all")).train()
@@ -242,7 +267,12 @@ def test_metadata_says_all_that_is_needed_to_use_the_weights(tmp_path):
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
     assert metadata["format"] == FORMAT
-    assert json.loads(metadata["config"]) == {"width": 0.125, "hidden": None, "batch_norm": "all"}
+    assert json.loads(metadata["config"]) == {
+        "width": 0.125,
+        "hidden": None,
+        "batch_norm": "all",
+        "stride": 4,
+    }
     assert metadata["alphabet"] == "abc "
     assert json.loads(metadata["preprocessing"])["bucket"] == 16
     assert json.loads(metadata["provenance"]) == {"steps": 7}
