@@ -45,7 +45,7 @@ def test_unknown_style_names_the_known_ones() -> None:
 
 def test_every_character_comes_often_enough_to_be_learned() -> None:
     rng = default_rng(0)
-    table = Counter("".join(line(rng)[1] for _ in range(5000)))
+    table = Counter("".join(line(rng)[1] for _ in range(10_000)))
     assert set(table) == set(DEFAULT_CHARACTERS)
     assert min(table.values()) >= 5
     assert table["e"] > 2000

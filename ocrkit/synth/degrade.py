@@ -162,6 +162,17 @@ def noise(scan: Scan, sigma: float, rng: Generator) -> Scan:
     return np.clip(scan + sigma * grains, 0, 255).astype(np.uint8)
 
 
+def pepper(scan: Scan, share: float, rng: Generator) -> Scan:
+    """Black specks on the paper and white ones in the ink, as in scans turned black and white."""
+    height, width = scan.shape
+    size = int(rng.integers(1, 3))
+    small = rng.random((-(-height // size), -(-width // size)))
+    spots = np.repeat(np.repeat(small, size, axis=0), size, axis=1)[:height, :width]
+    dark, light = int(scan.min()), int(scan.max())
+    scan = np.where(spots < share, dark, scan)
+    return np.where(spots > 1 - 0.3 * share, light, scan).astype(np.uint8)
+
+
 def low_resolution(scan: Scan, factor: float) -> Scan:
     """Scanned at 1/`factor` of the resolution and enlarged again."""
     height, width = scan.shape

@@ -25,7 +25,8 @@ from ocrkit.alphabet import DEFAULT_CHARACTERS
 
 # Typewriters and receipt printers come first because letters and receipts are what the reader meets
 # most; old-style serifs are nearly all of print before 1950. Faces that draw capitals for small
-# letters set nothing but the reference data set's words, whose labels are in small letters.
+# letters set nothing but the reference data set's words, whose labels are in small letters, and
+# black letter only what was set in it.
 KIND_WEIGHTS = {
     "typewriter": 0.30,
     "serif": 0.27,
@@ -34,14 +35,17 @@ KIND_WEIGHTS = {
     "dotmatrix": 0.06,
     "slab": 0.06,
     "display": 0.04,
+    "blackletter": 0.0,
     "capitals": 0.0,
 }
 MACHINES = ("typewriter", "dotmatrix", "mono")  # kinds that ribbons, needles and tills print
 
 # A first drawn just as its second, or known to be wrong, would teach a lie: it is not claimed.
-_TWINS = ("ſs", "ſf", "£€", "–-", "—-", "—–", "“\"", "”\"", "„\"", "‘'", "’'", "‚,", "•.", "…-",
+_TWINS = ("′'", "″\"", "·.", "‹(", "›)", "º°", "ªa", "×x",
+          "ſs", "ſf", "£€", "–-", "—-", "—–", "“\"", "”\"", "„\"", "‘'", "’'", "‚,", "•.", "…-",
           "(/", ")/", "[/", "]/", "{/", "}/", "ÐD")  # fmt: skip
 _WRONG = (("Walkway", "£"), ("Glass_TTY", "ÐÞðþÿ"))
+_TILDES = dict(zip("ãẽĩõũ", "aeiou", strict=True))
 _SUFFIXES = frozenset((".ttf", ".otf", ".woff2"))
 _HEAVY_OR_SLANTED = re.compile(r"(?i)bold|black|demi|heavy|700|italic|oblique|slant|it$")
 
@@ -85,9 +89,22 @@ class Font:
         good = {c for c, glyph in drawn.items() if any(glyph[0]) and glyph != absent} - lies
         return frozenset(good | {" "})
 
+    @cached_property
+    def has_round_r(self) -> bool:
+        """Whether the font draws ꝛ, which old print has for r after round letters."""
+        absent, drawn = (_glyph(self.at(16), c) for c in ("\U0010fffd", "ꝛ"))
+        return any(drawn[0]) and drawn != absent
+
+    def can_draw(self, text: str) -> bool:
+        """Whether the font has every character, or a letter to which a tilde can be drawn."""
+        lacking = set(text) - self.characters
+        return lacking <= _TILDES.keys() and self.characters.issuperset(
+            _TILDES[char] for char in lacking
+        )
+
     def drawable(self, text: str) -> str:
         """What of a text the font can draw, with single spaces."""
-        return " ".join("".join(c for c in text if c in self.characters).split())
+        return " ".join("".join(c for c in text if self.can_draw(c)).split())
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The font at `size` pixels per em, kept for the next call."""
@@ -186,7 +203,7 @@ def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
 def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.ndarray]]:
     """Fonts of each kind, and the chance of each; None means all that are found."""
     fonts = fonts or find_fonts()  # inside, as a key of the cache they would take long to hash
-    kinds = sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]})
+    kinds = sorted({font.kind for font in fonts if font.kind != "capitals"})
     pools = {kind: [font for font in fonts if font.kind == kind] for kind in kinds}
     return {kind: (pool, sampling_weights(pool)) for kind, pool in pools.items()}
 
@@ -194,7 +211,7 @@ def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.nd
 def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Generator) -> Font:
     """One of `fonts`, of one of the kinds (kind -> weight); of any where it has none of these."""
     pools = by_kind(fonts)
-    weights = {k: w for k, w in kinds.items() if k in pools} or dict.fromkeys(pools, 1.0)
+    weights = {k: w for k, w in kinds.items() if w and k in pools} or dict.fromkeys(pools, 1.0)
     chances = np.array(list(weights.values()))
     pool, shares = pools[list(weights)[rng.choice(len(weights), p=chances / chances.sum())]]
     return pool[rng.choice(len(pool), p=shares)]

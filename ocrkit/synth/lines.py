@@ -6,13 +6,17 @@ training can stop and go on, and several workers can share one stream.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
+from PIL.ImageFont import FreeTypeFont
 
 from ocrkit.synth import degrade
 from ocrkit.synth.degrade import Ink, Scan
@@ -26,6 +30,9 @@ STYLE_KINDS: dict[str, dict[str, float]] = {
     "letter": {"typewriter": 6, "serif": 2, "mono": 1},
     "ledger": {"typewriter": 3, "serif": 3, "mono": 2, "slab": 1},
     "longs": {"serif": 1},
+    "fraktur": {"blackletter": 1},
+    "early": {"blackletter": 4, "serif": 1},
+    "amounts": {"serif": 5, "typewriter": 3, "mono": 2, "sans": 2, "slab": 1, "dotmatrix": 1},
     "rows": {"typewriter": 4, "mono": 3, "serif": 2, "sans": 2, "dotmatrix": 1},
 }
 # How crops are cut, and how many em above and below what they are cut by.
@@ -73,7 +80,7 @@ class LineGenerator:
             return family[int(rng.integers(len(family)))], text
         for _ in range(12):
             font = choose(STYLE_KINDS.get(style, KIND_WEIGHTS), self.fonts, rng)
-            if font.characters.issuperset(text):
+            if font.can_draw(text):
                 return font, text
         return font, font.drawable(text) or min(font.characters - {" "})
 
@@ -157,6 +164,8 @@ def typeset(
                 setting.write(pen, start, y, other, rng)
     if severity > 0 and rng.random() < 0.1:
         _rule(pen, width, height, baseline, em, rng)
+    if severity > 0 and rng.random() < 0.06:
+        _word_rule(pen, (x, end), baseline, em, rng)
     ink: Ink = np.asarray(canvas, np.float32)[:, :width] / np.float32(255)
     if severity > 0:
         slope = rng.normal(0, 0.08) * em * 2 / max(width, 4 * em)
@@ -181,6 +190,12 @@ class _Setting:
     tracking: float
     gap: float
     jitter: float
+    space: float = 1.0  # the width of a space, of the font's own
+    raised: tuple[int, ...] = ()  # indices of small letters above the line, as in 4th
+    small: tuple[int, ...] = ()  # indices of small capitals
+    clogged: str = ""  # letters whose type is full of fluff
+    worn: str = ""  # letters whose type prints too little ink
+    round_r: bool = False  # ꝛ for r after round letters, as black letter and old print have it
 
     @classmethod
     def drawn(cls, font: Font, em: int, text: str, severity: float, rng: Generator) -> _Setting:
@@ -188,34 +203,100 @@ class _Setting:
         tracking = em * max(0.0, rng.normal(0, 0.08)) if spaced or text.isupper() else 0.0
         # The cells of a table's row: far apart on paper, one space apart in the text.
         gap = em * rng.uniform(0.3, 5.0) if rng.random() < 0.12 * severity else 0.0
-        return cls(font, em, tracking, gap, severity if spaced else 0.0)
+        setting = cls(font, em, tracking, gap, severity if spaced else 0.0)
+        if rng.random() < 0.2 * severity:  # justified lines, and tightly set ones
+            setting = replace(setting, space=float(np.exp(rng.normal(0.1, 0.3)).clip(0.7, 2.5)))
+        if rng.random() < 0.35:
+            setting = replace(setting, raised=_matches(_RAISED, text))
+        if rng.random() < 0.25 and font.kind in ("serif", "sans", "slab"):
+            setting = replace(setting, small=_matches(_SMALL_CAPITALS, text))
+        if font.kind == "typewriter" and rng.random() < 0.45 * severity:
+            clogged = "".join(c for c in "aeocsgbdpn" if rng.random() < 0.35)
+            worn = "".join(c for c in sorted(set(text)) if rng.random() < 0.08)
+            setting = replace(setting, clogged=clogged, worn=worn)
+        if rng.random() < (0.6 if font.kind == "blackletter" else 0.3 * ("ſ" in text)):
+            setting = replace(setting, round_r=font.has_round_r)
+        return setting
 
     def write(
         self, pen: ImageDraw.ImageDraw, x: float, baseline: float, text: str, rng: Generator
     ) -> float:
         """Draw text from (x, baseline); returns where it ends. Letter by letter if it is typed."""
         face, em = self.font.at(self.em), self.em
+        if self.raised or self.small:
+            return self._write_sizes(pen, x, baseline, text, rng)
         if self.gap and " " in text:
-            whole, narrow = replace(self, gap=0.0), face.getlength(" ")
+            whole, narrow = replace(self, gap=0.0), self.space * face.getlength(" ")
             for word in text.split(" "):
                 x = whole.write(pen, x, baseline, word, rng) + narrow
                 x += self.gap if rng.random() < 0.4 else 0.0
             return x - narrow
-        if not self.tracking and not self.jitter:
+        plain = self.space == 1 and not self.round_r and self.font.characters.issuperset(text)
+        if plain and not self.tracking and not self.jitter:
             pen.text((x, baseline), text, 255, face, anchor="ls")
             return x + face.getlength(text)
         loose, unequal = rng.uniform(0, 0.03) * self.jitter * em, rng.uniform(0, 60) * self.jitter
         twice = rng.random() < 0.1 * self.jitter
         # A worn typewriter sets the same letter off its line every time.
         habit = {char: rng.normal(0, loose) for char in sorted(set(text))}
-        for char in text:
+        for before, char in zip(" " + text, text, strict=False):
             y = baseline + habit[char] + rng.normal(0, 0.3 * loose)
             tone = max(90, int(255 - abs(rng.normal(0, 1)) * unequal))
-            pen.text((x + rng.normal(0, 0.5 * loose), y), char, tone, face, anchor="ls")
+            if char in self.worn:
+                tone = int(0.6 * tone)
+            if char not in self.font.characters:
+                x += self._compose(pen, x, y, char, face) + self.tracking
+                continue
+            thick = int(char in self.clogged)
+            if self.round_r and char == "r" and before in "bdhopvw":
+                char = "ꝛ"
+            pen.text(
+                (x + rng.normal(0, 0.5 * loose), y), char, tone, face, anchor="ls",
+                stroke_width=thick, stroke_fill=int(0.75 * tone),
+            )  # fmt: skip
             if twice:
                 pen.text((x + 0.05 * em, y), char, tone, face, anchor="ls")
-            x += face.getlength(char) + self.tracking
+            x += face.getlength(char) * (self.space if char == " " else 1) + self.tracking
         return x
+
+    def _compose(
+        self, pen: ImageDraw.ImageDraw, x: float, y: float, char: str, face: FreeTypeFont
+    ) -> float:
+        """Draw a letter that the font lacks: its plain letter and a stroke above it; its width."""
+        letter = unicodedata.normalize("NFD", char)[0]
+        pen.text((x, y), letter, 255, face, anchor="ls")
+        left, top, right, _ = face.getbbox(letter, anchor="ls")
+        lift = y + top - 0.1 * self.em
+        pen.line((x + left, lift + 1, x + right, lift - 1), 255, max(1, round(0.06 * self.em)))
+        return face.getlength(letter)
+
+    def _write_sizes(
+        self, pen: ImageDraw.ImageDraw, x: float, baseline: float, text: str, rng: Generator
+    ) -> float:
+        """As `write`, a run of letters of one size after the other."""
+        sizes = [1 if i in self.raised else 2 if i in self.small else 0 for i in range(len(text))]
+        start = 0
+        for size, run in groupby(sizes):
+            count = len(list(run))
+            part, em = text[start : start + count], self.em
+            em = round(em * (1.0, 0.62, 0.8)[size])
+            setting = replace(self, em=em, raised=(), small=())
+            x = setting.write(pen, x, baseline - (0.34 * self.em if size == 1 else 0), part, rng)
+            start += count
+        return x
+
+
+# What may be set small and raised, and words in capitals of which the first letter alone is large.
+_RAISED = re.compile(
+    r"(?<=\d)(?:th|st|nd|rd|er|re|me|e|ème|o|ᵉ)\b|\b(?<=M)(?:rs|r|me|lle|gr)\b|(?<=[^\W\d])\(?\d\)"
+    r"|(?<=[DS])r\b|(?<=\bN)o\b|(?<=\bn)o\b|(?<=[XVI])e\b|(?<=[^\W\d])\*+\)?"
+)
+_SMALL_CAPITALS = re.compile(r"(?<=[A-ZÀ-Þ])[A-ZÀ-Þ]+")
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> tuple[int, ...]:
+    """The indices of all characters that a pattern finds in a text."""
+    return tuple(i for match in pattern.finditer(text) for i in range(*match.span()))
 
 
 def _rule(
@@ -231,6 +312,24 @@ def _rule(
         y = baseline + down * rng.uniform(low, high) * em
         ends = (0, y, width, y)
     pen.line(ends, 220 if kind == 0 else int(rng.integers(80, 220)), thickness)
+
+
+def _word_rule(
+    pen: ImageDraw.ImageDraw, ends: tuple[float, float], baseline: float, em: int, rng: Generator
+) -> None:
+    """Part of the line underlined, once or twice or in dots, or struck through."""
+    start, end = np.sort(rng.uniform(*ends, 2)) if rng.random() < 0.6 else ends
+    thickness, tone = int(rng.integers(1, 3)), int(rng.integers(120, 255))
+    kind = rng.random()
+    y = baseline + (rng.uniform(0.08, 0.2) if kind < 0.7 else rng.uniform(-0.28, -0.16)) * em
+    tilt = rng.normal(0, 0.02) * em
+    if kind < 0.1:
+        for x in np.arange(start, end, 0.3 * em):
+            pen.line((x, y, x + 0.12 * em, y), tone, thickness)
+        return
+    pen.line((start, y, end, y + tilt), tone, thickness)
+    if 0.1 < kind < 0.25:
+        pen.line((start, y + 0.1 * em, end, y + 0.1 * em + tilt), tone, thickness)
 
 
 def _damage_ink(ink: Ink, em: float, machine: bool, rng: Generator, severity: float) -> Ink:
@@ -269,6 +368,7 @@ def _scan(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
     ]
     if contrast > 0.5:
         steps.append((0.12, lambda scan: degrade.black_and_white(scan, 0.6, rng)))
+        steps.append((0.05, lambda scan: degrade.pepper(scan, u(0.002, 0.03), rng)))
     steps += [
         (0.3, lambda scan: degrade.jpeg(scan, int(rng.integers(15, 85)))),
         (0.04, lambda scan: 255 - scan),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -25,19 +25,22 @@ T = TypeVar("T")
 
 # style -> its share of the lines
 STYLE_WEIGHTS = {
-    "prose": 0.15,
+    "prose": 0.13,
     "word": 0.04,
-    "reference": 0.20,
-    "capitals": 0.06,
+    "reference": 0.12,
+    "capitals": 0.05,
     "title": 0.04,
-    "receipt": 0.19,
-    "ledger": 0.04,
-    "letter": 0.09,
-    "office": 0.06,
-    "longs": 0.04,
+    "receipt": 0.18,
+    "ledger": 0.05,
+    "letter": 0.10,
+    "office": 0.04,
+    "longs": 0.03,
     "codes": 0.03,
     "rows": 0.02,
-    "rare": 0.04,
+    "rare": 0.06,
+    "amounts": 0.05,
+    "fraktur": 0.03,
+    "early": 0.03,
 }
 _KNOWN = frozenset(DEFAULT_CHARACTERS)
 
@@ -163,6 +166,7 @@ def _sentences(pen: _Pen, length: int) -> str:
     apostrophe = pen.of("'’")
     # French printers set a space before ; : ! ?, typists often, and old English ones sometimes.
     wide = " " if pen.chance(0.7 if pen.code == "fr" else 0.08) else ""
+    spaced_comma = bool(wide) and pen.chance(0.12)  # old French books: a gap before each comma
     opening, closing = _write(pen, f"quotes.{pen.code}").split("…")
     dash = _write(pen, "stroke")
     elides = f"elision.{pen.code}" in _grammar()
@@ -183,7 +187,7 @@ def _sentences(pen: _Pen, length: int) -> str:
             token = mark + token
         gap, roll = " ", pen.rng.random()
         if roll < 0.09:
-            token += ","
+            token += wide * (spaced_comma and pen.chance(0.7)) + ","
         elif roll < 0.15:
             token, sentence = token + ".", True
         elif roll < 0.185:
@@ -225,6 +229,42 @@ def _longs(pen: _Pen) -> str:
     return long_s(text if len(text) <= pen.room else text[: pen.room].rpartition(" ")[0])
 
 
+def _fraktur(pen: _Pen) -> str:
+    """German prose as Fraktur sets it: long s by rule, often no space after a dash or a point."""
+    german = replace(pen, code="de")
+    text = _prose(german)
+    text = text if len(text) <= pen.room else text[: pen.room].rpartition(" ")[0]
+    return long_s(text) if pen.chance(0.85) else text
+
+
+# What 15th- and 16th-century printers left out, and the letter that then has a stroke above it.
+_ABBREVIATED = (("am", "ã"), ("an", "ã"), ("em", "ẽ"), ("en", "ẽ"), ("im", "ĩ"), ("in", "ĩ"),
+                ("om", "õ"), ("on", "õ"), ("um", "ũ"), ("un", "ũ"))  # fmt: skip
+
+
+def _early(pen: _Pen) -> str:
+    """Latin or German as printed before 1550: long s, few marks, v for u at the start of words."""
+    early = replace(pen, code=pen.of(("la", "la", "de")))
+    words = [_word(early) for _ in range(pen.between(1, max(1, pen.room // 6)))]
+    for i, word in enumerate(words):
+        word = word.lower()
+        if pen.chance(0.3):
+            letters, short = pen.of(_ABBREVIATED)
+            at = word.find(letters, 1)
+            if at > 0:
+                word = word[:at] + short + word[at + 2 :]
+        if early.code == "la" and pen.chance(0.7):
+            word = re.sub("^u", "v", re.sub("(?<=.)v", "u", word)).replace("j", "i")
+        if pen.chance(0.08):
+            word = word.capitalize()
+        if pen.chance(0.12):
+            word += pen.of((".", ".", ":", ",", "/", " /", ". ¶", ".", "-"))
+        words[i] = word
+    text = " ".join(words)
+    text = text if len(text) <= pen.room else text[: pen.room].rpartition(" ")[0] or text
+    return long_s(text)
+
+
 def _rare(pen: _Pen) -> str:
     if pen.chance(0.5):
         drawn = [pen.of(DEFAULT_CHARACTERS) for _ in range(pen.between(3, pen.room))]
@@ -243,7 +283,8 @@ _WRITERS: dict[str, Callable[[_Pen], str]] = {
     "capitals": lambda pen: _write(pen, "PERSON" if pen.chance(0.3) else "TEXT"),
     "reference": lambda pen: pen.of(words("en")),
     "word": _word, "day": _day, "leaders": _leaders, "spaced": _spaced, "prose": _prose,
-    "single": _single, "longs": _longs, "rows": _rows, "rare": _rare,
+    "single": _single, "longs": _longs, "rows": _rows, "rare": _rare, "fraktur": _fraktur,
+    "early": _early,
 }  # fmt: skip
 
 
