@@ -237,6 +237,27 @@ def pretrain(
             help="The highest learning rate. [default: 0.002, and half of it with --start-from]",
         ),
     ] = None,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of a recogniser: real lines to train on as well, packed by "
+            "`python -m ocrkit.mixture MANIFEST FOLDER`. Some books are held out.",
+        ),
+    ] = None,
+    real: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of real lines, where there are any.")
+    ] = 0.5,
+    height: Annotated[
+        int | None,
+        typer.Option(min=32, max=47, help="Of a recogniser: rows of a strip. [default: 32]"),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=4, help="Of a recogniser: columns of a time step, 2 or 4. [default: 4]"
+        ),
+    ] = None,
     pages: Annotated[
         str | None,
         typer.Option(
@@ -267,10 +288,16 @@ def pretrain(
             finding = training.DetectorPretrainConfig(**budget, pages=pages)
             weights = training.pretrain_detector(folder, finding, start_from)
         else:
-            sized = width or hidden
-            model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
-            ramp = 0 if start_from else training.PretrainConfig.ramp
-            reading = training.PretrainConfig(**budget, model=model, ramp=ramp)
+            sized = width or hidden or stride
+            size = (width or WIDTH, hidden or HIDDEN, "all", stride or 4)
+            reading = training.PretrainConfig(
+                **budget,
+                model=ModelConfig(*size) if sized else None,
+                ramp=0 if start_from else training.PretrainConfig.ramp,
+                height=height,
+                lines=lines,
+                real=real,
+            )
             weights = training.pretrain(folder, reading, start_from)
         session.say(str(weights))
 

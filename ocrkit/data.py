@@ -22,10 +22,12 @@ from ocrkit.alphabet import Alphabet
 from ocrkit.errors import OcrkitError
 from ocrkit.files import write
 from ocrkit.image import Preprocessing, fit, load_pages
+from ocrkit.model import ModelConfig
 from ocrkit.synth.lines import Crop, LineGenerator
 from ocrkit.synth.words import reference_words
 
 T = TypeVar("T")
+_STEPS = ModelConfig().steps  # time steps of a network of the usual kind, by columns
 
 
 @dataclass(frozen=True)
@@ -185,24 +187,43 @@ def bucketed(
     preprocessing: Preprocessing,
     columns: int,
     pool: int = 512,
+    steps: Callable[[int], int] = _STEPS,
 ) -> Iterator[Batch]:
     """Batches of about `columns` pixel columns each, whatever their width, in a stable order.
 
     Takes `pool` crops at a time, sorts them by width and cuts batches of one padded width, so that
-    almost nothing is spent on padding. Lines too narrow for their label are left out.
+    almost nothing is spent on padding. Lines too narrow for their label are left out: `steps` says
+    how many time steps a network makes of a width.
     """
-    while drawn := list(islice(crops, pool)):
+    strips = ((fit(crop.image, preprocessing), crop.text) for crop in crops)
+    return fitting_batches(strips, alphabet, preprocessing, columns, pool, steps)
+
+
+def fitting_batches(
+    strips: Iterator[tuple[np.ndarray, str]],
+    alphabet: Alphabet,
+    preprocessing: Preprocessing,
+    columns: int,
+    pool: int = 512,
+    steps: Callable[[int], int] = _STEPS,
+) -> Iterator[Batch]:
+    """As `bucketed`, of strips (1, H, W) and their texts; any width, padded to the bucket's."""
+    bucket, paper = preprocessing.bucket, preprocessing.paper
+    while drawn := list(islice(strips, pool)):
         fitted = []
-        for crop in drawn:
-            strip = fit(crop.image, preprocessing)
-            if steps_needed(alphabet.encode(crop.text)) <= strip.shape[2] // 4 + 1:
-                fitted.append((strip.shape[2], strip, crop.text))
+        for strip, text in drawn:
+            lacking = -strip.shape[2] % bucket
+            if lacking:
+                edges = ((0, 0), (0, 0), (0, lacking))
+                strip = np.pad(strip, edges, constant_values=paper)
+            if steps_needed(alphabet.encode(text)) <= steps(strip.shape[2]):
+                fitted.append((strip.shape[2], strip, text))
         batches = []
         fitted.sort(key=itemgetter(0))
         for width, group in groupby(fitted, itemgetter(0)):
             while part := list(islice(group, max(4, columns // width))):
-                _, strips, texts = zip(*part, strict=True)
-                batches.append(collate(strips, texts, alphabet))
+                _, images, texts = zip(*part, strict=True)
+                batches.append(collate(images, texts, alphabet))
         # Narrow and wide must alternate: a run of one width pulls the weights to and fro.
         order = np.random.default_rng(len(fitted)).permutation(len(batches))
         yield from (batches[i] for i in order)
@@ -234,10 +255,13 @@ class Stream(IterableDataset[Batch]):
     preprocessing: Preprocessing
     columns: int
     start: int = 0
+    model: ModelConfig = ModelConfig()
 
     def __iter__(self) -> Iterator[Batch]:
         crops = map(self.make, numbers_from(self.start))
-        return bucketed(crops, self.alphabet, self.preprocessing, self.columns)
+        return bucketed(
+            crops, self.alphabet, self.preprocessing, self.columns, steps=self.model.steps
+        )
 
 
 def numbers_from(start: int) -> Iterator[int]:

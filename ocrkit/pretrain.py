@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,23 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ocrkit.alphabet import Alphabet
 from ocrkit.ctc import greedy_batch
-from ocrkit.data import Batch, Curriculum, Stream, bucketed, stream_batches
+from ocrkit.data import (
+    Batch,
+    Curriculum,
+    Stream,
+    bucketed,
+    fitting_batches,
+    stream_batches,
+)
 from ocrkit.detect.lines import LineDetector
 from ocrkit.detect.network import LineNet, detector_loss
 from ocrkit.detect.pieces import Mixture, Pieces, PieceStream, own_sheets
 from ocrkit.errors import CheckpointError
 from ocrkit.metrics import accuracy, cer, line_f1
-from ocrkit.model import CRNN, ModelConfig, widen
+from ocrkit.mixture import MixedStream, PackedLines, RealLines, book, held_out_books
+from ocrkit.model import CRNN, ModelConfig, widen, with_alphabet
 from ocrkit.processor import machine
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator, Sheet
@@ -65,9 +74,17 @@ class PretrainConfig(Budget):
     model: its size; None takes that of the weights it starts from, or without any the default.
     columns: pixel columns in a batch, so a batch holds columns / width lines. ramp: crops until
         lines have their full length and damage.
+    height: rows of a strip; None takes those of the weights it starts from.
+    lines: a folder of real lines that `mixture.pack` wrote; None trains on synthetic lines alone.
+        Some books of them are held out. real: the share of real lines. fresh: the share of the
+        synthetic lines that are new; the others have been drawn before, and are damaged anew.
     """
 
     model: ModelConfig | None = None
+    height: int | None = None
+    lines: str | None = None
+    real: float = 0.5
+    fresh: float = 0.5
     columns: int = 6144
     ramp: int = 60_000
     max_chars: int = 48
@@ -104,6 +121,10 @@ def pretrain(
     model = CRNN.load(start_from) if start_from else CRNN(config.model or FAST)
     if config.model and config.model != model.config:
         model = widen(model, config.model)
+    if model.alphabet != Alphabet() and Alphabet().characters.startswith(model.alphabet.characters):
+        model = with_alphabet(model, Alphabet())
+    if config.height:
+        model.preprocessing = replace(model.preprocessing, height=config.height)
     return _train(Path(folder), _Reading(model, config), start_from, progress)
 
 
@@ -258,28 +279,64 @@ class _Reading:
         self.model, self.config = model, config
         self.facts = asdict(model.config) | {"classes": len(model.alphabet)}
         self.batching = model.alphabet, model.preprocessing, config.columns
+        if config.height:
+            self.facts["height"] = config.height
+        if config.lines:
+            packed = PackedLines.load(config.lines)
+            apart = held_out_books(packed.names)
+            parts: tuple[list[int], list[int]] = ([], [])
+            for i, name in enumerate(packed.names):
+                parts[book(name) in apart].append(i)
+            self.real, self.validation = (
+                RealLines(packed, part, model.preprocessing) for part in parts
+            )
+            self.data = f"{self.data}, and {len(parts[0])} real lines"
 
     @cached_property
     def held_out(self) -> list[Batch]:
         """The same crops at every evaluation, from a seed that training never draws from."""
         make = LineGenerator(self.config.seed + HELD_OUT, self.config.max_chars)
-        return list(bucketed(map(make, range(self.config.held_out)), *self.batching))
+        crops = map(make, range(self.config.held_out))
+        return list(bucketed(crops, *self.batching, steps=self.model.config.steps))
+
+    @cached_property
+    def held_out_real(self) -> list[Batch]:
+        """The lines of the books held out, undamaged; none without real lines."""
+        if not self.config.lines:
+            return []
+        strips = map(self.validation.plain, self.validation.lines)
+        return list(fitting_batches(strips, *self.batching, steps=self.model.config.steps))
 
     def batches(self, start: int) -> Iterator[Batch]:
-        make = Curriculum(self.config.seed, self.config.ramp, self.config.max_chars)
-        return stream_batches(Stream(make, *self.batching, start), self.config.workers)
+        config, model = self.config, self.model.config
+        if config.lines:
+            generator = LineGenerator(config.seed, config.max_chars)
+            mixed = MixedStream(
+                self.real, generator, self.model.alphabet, model, config.columns, config.seed,
+                start, config.real, config.fresh,
+            )  # fmt: skip
+            return stream_batches(mixed, config.workers)
+        make = Curriculum(config.seed, config.ramp, config.max_chars)
+        return stream_batches(Stream(make, *self.batching, start, model), config.workers)
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         return ctc_loss(logits, batch)
 
     def scores(self, average: CRNN, device: torch.device) -> dict[str, float]:
-        truths: list[str] = []
-        readings: list[str] = []
-        for batch in self.held_out:
-            logits = average(batch.images.to(device)).float().cpu().numpy()
-            readings += [d.text for d in greedy_batch(logits, average.alphabet)]
-            truths += batch.texts
-        return {"cer": cer(truths, readings), "accuracy": accuracy(truths, readings)}
+        def read(batches: list[Batch]) -> tuple[list[str], list[str]]:
+            truths: list[str] = []
+            readings: list[str] = []
+            for batch in batches:
+                logits = average(batch.images.to(device)).float().cpu().numpy()
+                readings += [d.text for d in greedy_batch(logits, average.alphabet)]
+                truths += batch.texts
+            return truths, readings
+
+        synthetic, real = read(self.held_out), read(self.held_out_real)
+        found = {"cer": cer(*synthetic), "accuracy": accuracy(*synthetic)}
+        if real[0]:
+            found |= {"real_cer": cer(*real), "real_accuracy": accuracy(*real)}
+        return found
 
 
 class _Finding:
