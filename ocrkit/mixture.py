@@ -37,7 +37,9 @@ from ocrkit.synth.degrade import Scan
 from ocrkit.synth.lines import Crop, LineGenerator
 
 Strip = tuple[np.ndarray, str]  # a fitted line (1, H, W) float32, and its text
-_EVEN = 0.7  # a source of n lines is drawn from in proportion to n to this power
+# A source is drawn from in proportion to its lines and to its books, each to a power: large sources
+# more often than small ones, and those of many books, which teach more, more often than of few.
+_LINES, _BOOKS = 0.5, 0.3
 _STEPS = 170  # levels of grey in which the reservoir keeps a strip
 
 
@@ -199,8 +201,11 @@ class RealLines:
         self.by_source: dict[str, list[int]] = {}
         for i in self.lines:
             self.by_source.setdefault(source(self.packed.names[i]), []).append(i)
-        sizes = np.array([len(part) for part in self.by_source.values()]) ** _EVEN
-        self.chances = sizes / sizes.sum()
+        shares = [
+            len(part) ** _LINES * len({book(self.packed.names[i]) for i in part}) ** _BOOKS
+            for part in self.by_source.values()
+        ]
+        self.chances = np.array(shares) / sum(shares)
         self.by_book: dict[str, list[int]] = {}
         for i in self.lines:
             if i in self.packed.gaps:
