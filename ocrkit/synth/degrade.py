@@ -162,6 +162,13 @@ def noise(scan: Scan, sigma: float, rng: Generator) -> Scan:
     return np.clip(scan + sigma * grains, 0, 255).astype(np.uint8)
 
 
+def sharpen(scan: Scan, sigma: float, gain: float) -> Scan:
+    """An unsharp mask, as scanning software applies it: pale halos, dark specks."""
+    grey = scan.astype(np.float32)
+    soft = cv2.GaussianBlur(grey, (0, 0), sigma)
+    return np.clip(grey + gain * (grey - soft), 0, 255).astype(np.uint8)
+
+
 def pepper(scan: Scan, share: float, rng: Generator) -> Scan:
     """Black specks on the paper and white ones in the ink, as in scans turned black and white."""
     height, width = scan.shape

@@ -365,6 +365,7 @@ def _scan(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
         # An em was 10 to 24 pixels high in the first scan.
         (0.35, lambda scan: degrade.low_resolution(scan, max(1.0, em / u(10, 24)))),
         (0.4, lambda scan: degrade.noise(scan, u(1, 12), rng)),
+        (0.06, lambda scan: degrade.sharpen(scan, u(0.02, 0.06) * em, u(1, 4))),
     ]
     if contrast > 0.5:
         steps.append((0.12, lambda scan: degrade.black_and_white(scan, 0.6, rng)))

@@ -45,7 +45,7 @@ STYLE_WEIGHTS = {
 _KNOWN = frozenset(DEFAULT_CHARACTERS)
 
 # How often each language is written. The kit's readers have mostly English and French papers.
-_LANGUAGES = ("en",) * 8 + ("fr",) * 9 + ("de",) * 3 + ("es",) * 2 + ("it",) * 2 + ("la",)
+_LANGUAGES = ("en",) * 8 + ("fr",) * 9 + ("de",) * 4 + ("es",) * 3 + ("it",) * 2 + ("la",)
 
 # Dictionary words that the living language hardly has: they would be a third of all French words.
 _FRENCH_RARITIES = re.compile(r"(ss(ions|iez|ent|es?)|[âîû](mes|tes)|r(ions|iez)|[aiu]s|ât|ît|ût)$")
