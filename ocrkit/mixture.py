@@ -263,7 +263,9 @@ class RealLines:
 def _recut(crop: Scan, rng: Generator) -> Scan:
     """A crop cut a little closer or looser above and below, and at its sides."""
     height, width = crop.shape
-    top, bottom = (round(height * float(rng.uniform(-0.1, 0.07))) for _ in range(2))
+    # Short lines may be cut far looser: `tighten` leaves them as they are.
+    loosest = -0.9 if width < 5 * height and rng.random() < 0.3 else -0.1
+    top, bottom = (round(height * float(rng.uniform(loosest, 0.07))) for _ in range(2))
     left, right = (round(height * float(rng.uniform(-0.35, 0.02))) for _ in range(2))
     crop = crop[max(0, top) : height - max(0, bottom), max(0, left) : width - max(0, right)]
     paper = int(np.quantile(crop[:, :: max(1, width // 200)], 0.8))

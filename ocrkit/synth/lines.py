@@ -36,7 +36,7 @@ STYLE_KINDS: dict[str, dict[str, float]] = {
     "rows": {"typewriter": 4, "mono": 3, "serif": 2, "sans": 2, "dotmatrix": 1},
 }
 # How crops are cut, and how many em above and below what they are cut by.
-_CUTS = {"ink": (-0.02, 0.15), "font": (0.0, 0.2), "loose": (0.1, 0.7)}
+_CUTS = {"ink": (-0.02, 0.15), "font": (0.0, 0.2), "loose": (0.1, 0.7), "far": (0.3, 1.8)}
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def typeset(
     face = font.at(em)
     left, top, right, bottom = face.getbbox(text, anchor="ls")
     # Cut round the ink, by the font's own lines, or loose with neighbours in view.
-    cut = str(rng.choice(list(_CUTS), p=[0.35, 0.35, 0.3]))
+    cut = str(rng.choice(["ink", "font", "loose"], p=[0.35, 0.35, 0.3]))
+    if right - left < 8 * em and rng.random() < 0.12:
+        cut = "far"  # `tighten` leaves such short lines as they are
     if cut == "ink" and bottom - top < 0.35 * em:
         cut = "font"  # a row of dashes, cut round its ink, could be one of any mark
     if cut != "ink":
@@ -157,7 +159,7 @@ def typeset(
     width = max(round(end + margins[1]) + pad, 2 * pad + 4)
 
     leading = em * rng.uniform(1.0, 1.35)
-    if cut == "loose" and rng.random() < 0.85 and other:
+    if cut in ("loose", "far") and rng.random() < (0.85 if cut == "loose" else 0.4) and other:
         start = x - rng.uniform(0, 1) * em
         for y in (baseline - leading, baseline + leading):
             if rng.random() < 0.8:
@@ -205,7 +207,9 @@ class _Setting:
         gap = em * rng.uniform(0.3, 5.0) if rng.random() < 0.12 * severity else 0.0
         setting = cls(font, em, tracking, gap, severity if spaced else 0.0)
         if rng.random() < 0.2 * severity:  # justified lines, and tightly set ones
-            setting = replace(setting, space=float(np.exp(rng.normal(0.1, 0.3)).clip(0.7, 2.5)))
+            narrowest = 0.7 if len(text) > 3 * text.count(" ") else 1.0  # not between l e t t e r s
+            space = float(np.exp(rng.normal(0.1, 0.3)).clip(narrowest, 2.5))
+            setting = replace(setting, space=space)
         if rng.random() < 0.35:
             setting = replace(setting, raised=_matches(_RAISED, text))
         if rng.random() < 0.25 and font.kind in ("serif", "sans", "slab"):
