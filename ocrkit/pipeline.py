@@ -42,7 +42,7 @@ class ReadOptions:
     def load(self) -> tuple[Detector, Recognizer]:
         """The detector and the recogniser; raises what their loaders raise.
 
-        What is given by name is loaded once in a process, and again if the file has changed.
+        What is given by name is loaded once in a process; a recogniser again if its file changes.
         """
         detector, recognizer = self.detector, self.recognizer
         if recognizer is None or isinstance(recognizer, str | Path):
