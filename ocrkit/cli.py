@@ -182,7 +182,7 @@ def read(
     jobs: JobsOption = 1,
     show: ShowOption = None,
 ) -> None:
-    """Read documents: PNG, JPEG and TIFF images, and folders of them.
+    """Read documents: PNG, JPEG, TIFF and WebP images, and folders of them.
 
     The text of a single file is printed, and not written, unless --output, --format or --overlay is
     given. Otherwise the results of each file go into the output folder, under the file's name and
@@ -350,7 +350,7 @@ class _Session:
                     images = [image for image in images if not OVERLAY.search(image.name)]
                 if not images:
                     self.fail(
-                        f"{path}: there are no PNG, JPEG or TIFF images in this folder "
+                        f"{path}: there are no PNG, JPEG, TIFF or WebP images in this folder "
                         "(pictures that --overlay wrote do not count)"
                     )
                 found += images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -15,25 +16,28 @@ from PIL import Image, ImageFile, ImageOps, ImageSequence
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from ocrkit.errors import ImageError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 180_000_000
-_SIGNATURES: dict[type[ImageFile.ImageFile], tuple[bytes, ...]] = {
-    PngImageFile: (b"\x89PNG\r\n\x1a\n",),
-    JpegImageFile: (b"\xff\xd8\xff",),
-    TiffImageFile: (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+_SIGNATURES: dict[type[ImageFile.ImageFile], re.Pattern[bytes]] = {
+    PngImageFile: re.compile(rb"\x89PNG\r\n\x1a\n"),
+    JpegImageFile: re.compile(rb"\xff\xd8\xff"),
+    TiffImageFile: re.compile(rb"II[*+]\x00|MM\x00[*+]"),
+    WebPImageFile: re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
 _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 
 
 def load_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """Yield the pages of a PNG, JPEG or TIFF file as grey arrays (H, W) uint8; 255 is white.
+    """Yield the pages of a PNG, JPEG, TIFF or WebP file as grey arrays (H, W) uint8; 255 is white.
 
-    A TIFF file has one or more pages; its thumbnails are skipped. EXIF rotation is applied,
-    transparent parts become white, and pixels of 16 or 32 bits are converted to 8.
+    A TIFF file has one or more pages; its thumbnails are skipped. Of an animated WebP the first
+    picture is read. EXIF rotation is applied, transparent parts become white, and pixels of 16 or
+    32 bits are converted to 8.
 
     Raises ImageError, a message of one line that begins with the path, if the file is missing,
     empty, not an image, or damaged, or if a page is less than 2 pixels wide or high or has more
@@ -67,18 +71,22 @@ def _pages(file: IO[bytes]) -> Iterator[np.ndarray]:
 def _open(file: IO[bytes]) -> ImageFile.ImageFile:
     # Image.open has its own limit on the size, which is global to the process. The classes of the
     # formats read only the header, so that _decode can check the size.
-    head = file.read(8)
+    head = file.read(12)
     file.seek(0)
     if not head:
         raise ImageError("the file is empty")
-    for reader, signatures in _SIGNATURES.items():
-        if head.startswith(signatures):
+    for reader, signature in _SIGNATURES.items():
+        if signature.match(head):
             try:
                 return reader(file)
             except SyntaxError as error:  # raised by Pillow for an invalid header
                 reason = f"the header is damaged, or the image has no pixels: {_reason(error)}"
                 raise ImageError(reason) from error
-    raise ImageError("the content is not a PNG, JPEG or TIFF image; convert it to one of these")
+            except Image.DecompressionBombError as error:  # Pillow's limit, checked for WebP only
+                raise ImageError(f"the image has too many pixels: {_reason(error)}") from error
+    raise ImageError(
+        "the content is not a PNG, JPEG, TIFF or WebP image; convert it to one of these"
+    )
 
 
 def _decode(image: ImageFile.ImageFile) -> np.ndarray:

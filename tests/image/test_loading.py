@@ -53,6 +53,20 @@ def test_jpeg_is_read(tmp_path, scan) -> None:
     assert np.abs(page(tmp_path / "scan.jpg").astype(int) - scan).max() < 8
 
 
+def test_webp_is_read(tmp_path, scan) -> None:
+    Image.fromarray(scan).save(tmp_path / "scan.webp", quality=95)
+    assert np.abs(page(tmp_path / "scan.webp").astype(int) - scan).max() < 12
+    Image.fromarray(scan).save(tmp_path / "scan.webp", lossless=True)
+    assert np.array_equal(page(tmp_path / "scan.webp"), scan)
+
+
+def test_of_an_animation_the_first_picture_is_read(tmp_path, scan) -> None:
+    sheets = [Image.fromarray(scan), Image.fromarray(255 - scan)]
+    path = tmp_path / "scan.webp"
+    sheets[0].save(path, save_all=True, append_images=sheets[1:], lossless=True)
+    assert np.array_equal(page(path), scan)
+
+
 def test_the_contents_count_and_not_the_suffix(tmp_path, scan) -> None:
     Image.fromarray(scan).save(tmp_path / "scan.jpg", format="png")
     assert np.array_equal(page(tmp_path / "scan.jpg"), scan)
@@ -139,7 +153,7 @@ def test_pixels_of_32_bits_are_stretched_from_the_darkest_to_the_lightest(tmp_pa
     assert np.ptp(page(tmp_path / "even.tif")) == 0
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_is_turned_upright(tmp_path, scan, suffix, orientation) -> None:
     as_stored = {
@@ -155,7 +169,8 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, scan, suffix, orient
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
     path = tmp_path / f"scan.{suffix}"
-    Image.fromarray(np.ascontiguousarray(as_stored)).save(path, exif=exif, quality=100)
+    stored = Image.fromarray(np.ascontiguousarray(as_stored))
+    stored.save(path, exif=exif, quality=100, lossless=suffix == "webp")
     read = page(path)
     assert read.shape == scan.shape
     assert np.abs(read.astype(int) - scan).max() <= (4 if suffix == "jpg" else 0)
@@ -210,7 +225,7 @@ def test_what_is_no_image_is_refused_with_the_reason(tmp_path) -> None:
     assert refusal(tmp_path / "none.png") == "No such file or directory"
     assert refusal(tmp_path) == "Is a directory"
     assert refusal(tmp_path / "empty.png") == "the file is empty"
-    assert "not a PNG, JPEG or TIFF image" in refusal(tmp_path / "text.png")
+    assert "not a PNG, JPEG, TIFF or WebP image" in refusal(tmp_path / "text.png")
 
 
 @pytest.mark.parametrize(
@@ -221,6 +236,8 @@ def test_what_is_no_image_is_refused_with_the_reason(tmp_path) -> None:
         ("jpg", {"progressive": True}),
         ("tif", {}),
         ("tif", {"compression": "tiff_lzw"}),
+        ("webp", {}),
+        ("webp", {"lossless": True}),
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, on a TIFF's tags cut short
@@ -264,6 +281,23 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypa
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     path = png_header(tmp_path / "bomb.png", *size)
     assert "the limit of 180 megapixels" in refusal(path)
+
+
+def test_a_webp_that_claims_too_many_pixels_is_refused(tmp_path) -> None:
+    still = tmp_path / "still.webp"
+    Image.new("RGB", (8, 8)).save(still, lossless=True)
+    canvas = struct.pack("<4sII", b"VP8X", 10, 2) + (16_382).to_bytes(3, "little") * 2
+    box = bytes(6) + (7).to_bytes(3, "little") * 2 + bytes(4)  # a frame of 8 x 8 pixels at 0, 0
+    frame = box + still.read_bytes()[12:]
+    chunks = canvas + struct.pack("<4sI6x", b"ANIM", 6) + struct.pack("<4sI", b"ANMF", len(frame))
+    data = b"WEBP" + chunks + frame
+    (tmp_path / "bomb.webp").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+    assert "too many pixels" in refusal(tmp_path / "bomb.webp")
+
+
+def test_other_riff_files_are_no_images(tmp_path) -> None:
+    (tmp_path / "sound.webp").write_bytes(b"RIFF\x10\0\0\0WAVEfmt " + bytes(8))
+    assert "not a PNG, JPEG, TIFF or WebP image" in refusal(tmp_path / "sound.webp")
 
 
 @pytest.mark.filterwarnings("error")
