@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from threading import get_ident
 
 from ocrkit.errors import OutputError
 
@@ -15,7 +16,8 @@ def write(path: Path, data: bytes) -> Path:
 
     Missing folders are created. Raises OutputError if the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # A name of its own for each process and thread: two may write the same file at once.
+    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_files_that_differ_in_their_suffix_keep_it(tmp_path: Path) -> None:
 
 def test_nothing_asked_for_needs_no_place() -> None:
     assert output_stems([], [Path("none.png")], Path("out")) == []
+
+
+def test_threads_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    contents = [bytes([i]) * 200_000 for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, [tmp_path / "a.txt"] * 40, contents * 5))
+    assert (tmp_path / "a.txt").read_bytes() in contents  # one of them, and whole
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
