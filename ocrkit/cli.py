@@ -140,6 +140,23 @@ HiddenOption = Annotated[
     int | None,
     typer.Option(min=8, help=f"Recogniser: LSTM units in one direction. [default: {HIDDEN}]"),
 ]
+HeightOption = Annotated[
+    int | None,
+    typer.Option(
+        min=32, max=47, help="Recogniser: rows of a line image. [default: 32, or as the weights]"
+    ),
+]
+LinesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Recogniser: also train on real lines, which `python -m ocrkit.training.packing` "
+        "packed. Some books are held out for validation.",
+    ),
+]
+RealOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Recogniser: the share of real lines, with --lines.")
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of the random weights and of the data.")]
 WorkersOption = Annotated[
     int, typer.Option(min=0, help="Processes that make data; 0 makes them between the steps.")
@@ -277,29 +294,32 @@ def pretrain(
     minutes: MinutesOption = 60.0,
     width: WidthOption = None,
     hidden: HiddenOption = None,
+    height: HeightOption = None,
+    lines: LinesOption = None,
+    real: RealOption = 0.5,
     seed: SeedOption = 0,
     workers: WorkersOption = 1,
     start_from: StartOption = None,
     lr: RateOption = None,
     pages: OwnPagesOption = None,
 ) -> None:
-    """Train a recogniser on synthetic lines, or a detector on pages, from random or given weights.
+    """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
     Stop it at any time; the same command continues from the last evaluation. Prints the path of
     the weights: give that of a recogniser to `ocrkit read --recognizer`.
     """
-    if (width or hidden) and task == "detector":
-        wrong = "these set the size of a recogniser; a detector has one size: leave them out"
-        raise typer.BadParameter(wrong, param_hint="--width, --hidden")
+    if (width or hidden or height or lines) and task == "detector":
+        wrong = "these are for a recogniser; leave them out with --task detector"
+        raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
     with _session() as session:
         with _status("Loading"):
             from ocrkit.recognition.network import ModelConfig
-            from ocrkit.training import pretrain as lines
+            from ocrkit.training import pretrain as reading
             from ocrkit.training import pretrain_detector as detection
-        lr = lr or lines.PretrainConfig.lr / (2 if start_from else 1)
+        lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
                 minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
@@ -308,11 +328,19 @@ def pretrain(
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
-            ramp = 0 if start_from else lines.PretrainConfig.ramp
-            reading = lines.PretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, model=model, ramp=ramp
+            ramp = 0 if start_from else reading.PretrainConfig.ramp
+            settings = reading.PretrainConfig(
+                minutes=minutes,
+                seed=seed,
+                workers=workers,
+                lr=lr,
+                model=model,
+                height=height,
+                lines=lines,
+                real=real,
+                ramp=ramp,
             )
-            weights = lines.pretrain(folder, reading, start_from)
+            weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))
 
 
