@@ -72,7 +72,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="LIST",
-        help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
+        help=f"What to write: one or more of {','.join(FORMATS)}. [default: txt]",
     ),
 ]
 OverlayOption = Annotated[
@@ -446,7 +446,7 @@ def _make_folder(folder: Path) -> None:
 
 def _write(document: Document, stem: Path, formats: Iterable[str], overlay: bool) -> None:
     for name in formats:
-        save(document, f"{stem}.{name}")
+        save(document, f"{stem}{FORMATS[name].suffix}")
     if overlay:
         from ocrkit.archive.overlay import overlay as draw
         from ocrkit.image import load_pages

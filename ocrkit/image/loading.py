@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
-from ocrkit.errors import ImageError
+from ocrkit.errors import ImageError, OcrkitError
 from ocrkit.image.grey import grey
 from ocrkit.image.kinds import HEAD, is_pdf
 from ocrkit.image.pdf import count_pdf_pages, pdf_scans
-from ocrkit.image.pictures import across, frames, pictures
+from ocrkit.image.pictures import frames, pictures, resolution
 from ocrkit.image.scan import PagesWithText, Scan, reason
 
 _KINDS_OF_FILE = {
@@ -54,36 +55,46 @@ def load_scans(
     more than MAX_PIXELS. The size is checked before pixels are decoded. The pages before a damaged
     page are still yielded.
     """
+    with open_image(path) as (file, head):
+        if is_pdf(head):
+            yield from pdf_scans(file, pages_with_text, first)
+            return
+        for number, image in enumerate(pictures(file, head), start=1):
+            if number >= first:
+                dpi = resolution(image)
+                yield Scan(grey(image), number, dpi[0] if dpi else None)
+
+
+def count_pages(path: str | Path) -> int:
+    """How many pages `load_scans` would yield if none of them has text; raises as it does."""
+    with open_image(path) as (file, head):
+        return count_pdf_pages(file) if is_pdf(head) else sum(1 for _ in frames(file, head))
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[tuple[BinaryIO, bytes]]:
+    """An open file and its first bytes.
+
+    Errors of the block become ImageError, a message of one line that begins with the path.
+    """
     with _open(path) as file:
         try:
-            head = _head(file)
-            if is_pdf(head):
-                yield from pdf_scans(file, pages_with_text, first)
-                return
-            for number, image in enumerate(pictures(file, head), start=1):
-                if number >= first:
-                    yield Scan(grey(image), number, across(image))
+            head = file.read(HEAD)
+            file.seek(0)
+            if not head:
+                raise ImageError("the file is empty")
+            yield file, head
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
+        except OcrkitError:
+            raise
         except MemoryError as error:
             raise ImageError(f"{path}: there is not enough memory to read it") from error
         except Exception as error:  # Pillow raises many kinds of error for damaged files
             raise ImageError(f"{path}: damaged or cut short: {reason(error)}") from error
 
 
-def count_pages(path: str | Path) -> int:
-    """How many pages `load_scans` would yield if none of them has text; raises as it does."""
-    with _open(path) as file:
-        try:
-            head = _head(file)
-            return count_pdf_pages(file) if is_pdf(head) else sum(1 for _ in frames(file, head))
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-        except Exception as error:
-            raise ImageError(f"{path}: damaged or cut short: {reason(error)}") from error
-
-
-def _open(path: str | Path) -> IO[bytes]:
+def _open(path: str | Path) -> BinaryIO:
     """An open file; raises ImageError if there is none, or something else than a file."""
     try:
         # Opening a pipe would wait for somebody to write into it.
@@ -93,11 +104,3 @@ def _open(path: str | Path) -> IO[bytes]:
         return open(path, "rb")
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise ImageError(f"{path}: {reason(error)}") from error
-
-
-def _head(file: IO[bytes]) -> bytes:
-    head = file.read(HEAD)
-    file.seek(0)
-    if not head:
-        raise ImageError("the file is empty")
-    return head
