@@ -7,11 +7,11 @@ from pathlib import Path
 from ocrkit.archive.formats.alto import from_alto
 from ocrkit.archive.formats.hocr import from_hocr
 from ocrkit.archive.formats.page import from_page
-from ocrkit.archive.formats.xml import name_of, parse_html, parse_xml
+from ocrkit.archive.formats.xml import LARGEST, corners, name_of, parse_html, parse_xml
 from ocrkit.document import Document
 from ocrkit.errors import DocumentError
 
-_LARGEST = 100_000_000  # bytes; the largest newspaper pages have a tenth of it
+_MOST_BYTES = 100_000_000  # bytes; the largest newspaper pages have a tenth of it
 _HEAD = 4096
 
 
@@ -32,8 +32,8 @@ def load_document(path: str | Path) -> Document:
     try:
         if not path.is_file():
             raise DocumentError(f"{path}: no such file")
-        if path.stat().st_size > _LARGEST:
-            raise DocumentError(f"{path}: is larger than {_LARGEST // 1_000_000} MB")
+        if path.stat().st_size > _MOST_BYTES:
+            raise DocumentError(f"{path}: is larger than {_MOST_BYTES // 1_000_000} MB")
         return _document(path.read_bytes(), path)
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -45,7 +45,7 @@ def load_document(path: str | Path) -> Document:
 def _document(data: bytes, path: Path) -> Document:
     start = data[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] in (b"{", b"["):
-        return Document.from_json(data)
+        return _with_places(Document.from_json(data))
     if start[:1] != b"<" and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("is neither JSON, ALTO, PAGE nor hOCR")
     if b"<html" in start.lower() or b"<!doctype html" in start.lower():
@@ -58,3 +58,17 @@ def _document(data: bytes, path: Path) -> Document:
     if name_of(root) == "html":
         return from_hocr(parse_html(data), path)
     raise ValueError(f"is XML, but neither ALTO, PAGE nor hOCR: its root is {name_of(root)[:40]!r}")
+
+
+def _with_places(document: Document) -> Document:
+    """The document; raises ValueError if a coordinate is beyond every page."""
+    for page in document.pages:
+        points = [point for line in page.lines for point in line.polygon]
+        points += [point for word in page.words for point in corners(word.box)]
+        if any(
+            abs(value) > LARGEST
+            for point in [(page.width, page.height), *points]
+            for value in point
+        ):
+            raise ValueError(f"page {page.number} has a coordinate of more than {LARGEST} pixels")
+    return document

@@ -13,7 +13,7 @@ from lxml import etree
 from ocrkit.archive.formats.placing import Point
 from ocrkit.document import Box, Line, Page, Word
 
-_LARGEST = 10_000_000  # pixels; a coordinate beyond is a mistake
+LARGEST = 10_000_000  # pixels; a coordinate beyond is a mistake
 
 
 def parse_xml(data: bytes) -> etree._Element:
@@ -89,7 +89,7 @@ def number(text: str | None) -> float | None:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not abs(value) <= _LARGEST:
+    if not abs(value) <= LARGEST:
         raise ValueError(f"{text[:40]!r} is not a number of pixels")
     return value
 
@@ -146,7 +146,8 @@ def page_of(
     reach = [Box.around(line.polygon) for line in lines]
     least = max((box.x1 for box in reach), default=1), max((box.y1 for box in reach), default=1)
     width, height = (
-        max(math.ceil(stated or needed), 1) for stated, needed in zip(size, least, strict=True)
+        max(round(stated) if stated else math.ceil(needed), 1)
+        for stated, needed in zip(size, least, strict=True)
     )
     return Page(width, height, tuple(lines), page_number, dpi=dpi)
 
