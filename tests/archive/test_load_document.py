@@ -223,7 +223,7 @@ TESSERACT_HOCR = """<?xml version="1.0" encoding="UTF-8"?>
 <html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
  <head><meta name='ocr-system' content='tesseract 5.3.0' /></head>
  <body>
-  <div class='ocr_page' id='p1' title='image "my; scan.png"; bbox 0 0 400 300; ppageno 0; scan_res 70 70'>
+  <div class='ocr_page' title='image "my; scan.png"; bbox 0 0 400 300; ppageno 0; scan_res 70 70'>
    <div class='ocr_carea'><p class='ocr_par'>
     <span class='ocr_line' title="bbox 10 20 120 44; baseline 0.01 -5; x_size 24">
      <span class='ocrx_word' title='bbox 10 20 60 44; x_wconf 91'><strong>Anno</strong></span>
@@ -292,9 +292,11 @@ def test_a_missing_file_and_a_folder_are_one_line(tmp_path: Path) -> None:
             load_document(path)
 
 
-BOMB = """<!DOCTYPE alto [<!ENTITY a "aaaaaaaaaa"> %s]>
-<alto><Layout><Page WIDTH="9" HEIGHT="9"><TextLine><String CONTENT="&h;"/></TextLine></Page>
-</Layout></alto>""" % "".join(f'<!ENTITY {b} "{10 * f"&{a};"}">' for a, b in pairwise("abcdefgh"))
+ENTITIES = "".join(f'<!ENTITY {b} "{10 * f"&{a};"}">' for a, b in pairwise("abcdefgh"))
+BOMB = (
+    f'<!DOCTYPE alto [<!ENTITY a "aaaaaaaaaa"> {ENTITIES}]><alto><Layout><Page><TextLine>'
+    '<String CONTENT="&h;"/></TextLine></Page></Layout></alto>'
+)
 
 
 def test_entities_are_not_expanded(tmp_path: Path) -> None:
