@@ -18,6 +18,7 @@ _HOME = {
     "read_page": "pipeline",
     "ReadOptions": "pipeline",
     "save": "archive.formats",
+    "load_document": "archive.formats",
     "Document": "document",
     "Page": "document",
     "Line": "document",

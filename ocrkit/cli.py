@@ -72,7 +72,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="LIST",
-        help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
+        help=f"What to write: one or more of {','.join(FORMATS)}. [default: txt]",
     ),
 ]
 OverlayOption = Annotated[
@@ -106,6 +106,14 @@ DecoderOption = Annotated[
         help="How text is found in the network's outputs: `greedy` takes the most probable "
         "character at each step and is fastest; `beam` finds the most probable text; `language` "
         "reads uncertain lines twice and then uses a language model."
+    ),
+]
+PagesWithTextOption = Annotated[
+    Literal["skip", "keep", "redo"],
+    typer.Option(
+        "--pages-with-text",
+        help="PDF pages that have text already: `keep` takes this text, `redo` reads the page, "
+        "`skip` leaves the page out.",
     ),
 ]
 JobsOption = Annotated[
@@ -196,10 +204,11 @@ def read(
     recognizer: RecognizerOption = None,
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
+    pages_with_text: PagesWithTextOption = "keep",
     jobs: JobsOption = 1,
     show: ShowOption = None,
 ) -> None:
-    """Read documents: PNG, JPEG, TIFF and WebP images, and folders of them.
+    """Read documents: PDF files, images (PNG, JPEG, TIFF and others), and folders of them.
 
     The text of a single file is printed, and not written, unless --output, --format or --overlay is
     given. Otherwise the results of each file go into the output folder, under the file's name and
@@ -213,7 +222,7 @@ def read(
         with _status("Loading"):
             from ocrkit.pipeline import ReadOptions
 
-            options = ReadOptions(detector, recognizer, min_confidence, decoder)
+            options = ReadOptions(detector, recognizer, min_confidence, decoder, pages_with_text)
         if not written:
             _print_text(paths, options, session)
             return
@@ -378,7 +387,7 @@ class _Session:
                     images = [image for image in images if not OVERLAY.search(image.name)]
                 if not images:
                     self.fail(
-                        f"{path}: there are no PNG, JPEG, TIFF or WebP images in this folder "
+                        f"{path}: there are no images or PDF files in this folder "
                         "(pictures that --overlay wrote do not count)"
                     )
                 found += images
@@ -465,16 +474,19 @@ def _make_folder(folder: Path) -> None:
 
 def _write(document: Document, stem: Path, formats: Iterable[str], overlay: bool) -> None:
     for name in formats:
-        save(document, f"{stem}.{name}")
+        save(document, f"{stem}{FORMATS[name].suffix}")
     if overlay:
         from ocrkit.archive.overlay import overlay as draw
         from ocrkit.image import load_pages
 
-        # Of a damaged file fewer pages may have been read than the file has.
-        for page, array in zip(document.pages, load_pages(document.source), strict=False):
-            # The number comes last, because x.1.overlay.jpg belongs to a file x.1.png.
-            number = f".{page.number}" if len(document.pages) > 1 else ""
-            draw(array, page, f"{stem}.overlay{number}.jpg")
+        pages = {page.number: page for page in document.pages}
+        # Pages after the last may be damaged, and pages between may have been skipped.
+        arrays = islice(load_pages(document.source), max(pages, default=0))
+        for number, array in enumerate(arrays, start=1):
+            if page := pages.get(number):
+                # The number comes last, because x.1.overlay.jpg belongs to a file x.1.png.
+                ending = f".{number}" if len(pages) > 1 else ""
+                draw(array, page, f"{stem}.overlay{ending}.jpg")
 
 
 def _titled(document: Document) -> str:

@@ -53,12 +53,19 @@ HEAVY = {
     "matplotlib",
     "ipywidgets",
     "pandas",
+    "pikepdf",
+    "fpdf",
+    "pypdfium2",
+    "ocrmypdf",
+    "dask",
 }
 # Import name -> what is asked for to get it, where the two differ.
 INSTALLED_BY = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
     "cpuinfo": "py-cpuinfo",
+    "fpdf": "fpdf2",
+    "fontTools": "fonttools",
     "IPython": "jupyterlab",
     "jupyter_core": "jupyterlab",
     "matplotlib_inline": "jupyterlab",
@@ -228,9 +235,11 @@ def test_no_module_takes_a_private_name_from_another(file):
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_optional_parts_are_imported_only_where_they_are_used(file):
-    optional = HEAVY - {"torch"}
+    optional = HEAVY - {"torch", "pikepdf"}
     if file.stem in {"plot", "widgets"}:
         optional -= {"matplotlib", "ipywidgets", "pandas"}
+    if file.stem == "ocrmypdf":  # which imports it
+        optional -= {"ocrmypdf"}
     assert {name.split(".")[0] for name, at_once in imports(file) if at_once} & optional == set()
 
 
@@ -360,17 +369,19 @@ def test_pyproject_and_the_environments_ask_for_the_same():
 
 def test_a_plain_install_gets_what_reading_imports():
     files = [file for file in modules_of(READING) if not needs_torch(file)]
+    files = [file for file in files if file.stem != "ocrmypdf"]
     assert packages(files) - names(installs()) == set()
 
 
 @pytest.mark.parametrize(
     ("extra", "rooms"),
     [
-        ("train", {"metrics", "synth", "training", "compress", "measure", *READING}),
+        ("train", {"metrics", "synth", "training", "compress", "measure", *READING} - {"archive"}),
         ("inc", {"compress", "runtime"}),
         ("ipex", {"runtime"}),
         ("craft", {"detection"}),
         ("notebooks", {"notebook"}),
+        ("ocrmypdf", {"archive"}),
     ],
 )
 def test_an_extra_gets_what_its_rooms_import(extra, rooms):

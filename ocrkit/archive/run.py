@@ -16,7 +16,7 @@ from typing import Any
 
 from ocrkit.document import Document, Page
 from ocrkit.errors import OcrkitError
-from ocrkit.pipeline import ReadOptions, read_pages
+from ocrkit.pipeline import ReadOptions, read_pages, reader_name
 from ocrkit.processor import usable_cores
 from ocrkit.runtime.threads import limit_threads
 
@@ -98,7 +98,8 @@ def _read_file(source: Path, options: ReadOptions) -> Result:
         error = f"{source}: cannot be read: {_one_line(reason)}"
     if pages and error:
         error += f" (the pages before it were read: {len(pages)})"
-    return Result(source, Document(str(source), tuple(pages)) if pages else None, error)
+    document = Document(str(source), tuple(pages), reader_name(options)) if pages else None
+    return Result(source, document, error)
 
 
 def _one_line(error: Exception) -> str:
