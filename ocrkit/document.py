@@ -78,6 +78,7 @@ class Page:
     """A page of `width` x `height` pixels, with its lines in reading order.
 
     number: of the page in its document, from 1.
+    dpi: pixels per inch across the page; None if its file does not say it.
     seconds: time spent in each stage ("detect", "recognize", "other"); not part of a comparison.
     """
 
@@ -86,6 +87,7 @@ class Page:
     lines: tuple[Line, ...]
     number: int = 1
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    dpi: float | None = None
 
     @property
     def text(self) -> str:
@@ -103,10 +105,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """The pages of one file; `source` is the path of the file, as it was given."""
+    """The pages of one file.
+
+    source: the path of the file, as it was given.
+    reader: the program that read it, with its version; "" if unknown.
+    """
 
     source: str
     pages: tuple[Page, ...]
+    reader: str = ""
 
     @property
     def text(self) -> str:
@@ -120,7 +127,8 @@ class Document:
 
     def to_dict(self) -> dict[str, Any]:
         """Dicts, lists, tuples, strings and numbers that JSON can hold; see `from_dict`."""
-        return {"source": self.source, "pages": [_page_to_dict(page) for page in self.pages]}
+        pages = [_page_to_dict(page) for page in self.pages]
+        return {"source": self.source, "reader": self.reader, "pages": pages}
 
     @classmethod
     def from_dict(cls, data: Any) -> Document:
@@ -131,7 +139,9 @@ class Document:
         """
         entries = _Entries(data, "")
         pages = tuple(_page(page) for page in entries.objects("pages"))
-        return cls(entries.text("source"), pages)
+        # Files of version 0.2 have neither a reader nor a resolution.
+        reader = entries.text("reader") if "reader" in entries.data else ""
+        return cls(entries.text("source"), pages, reader)
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Document:
@@ -150,6 +160,7 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
         "number": page.number,
         "width": page.width,
         "height": page.height,
+        "dpi": page.dpi,
         "seconds": dict(page.seconds),
         "lines": [
             {
@@ -193,6 +204,11 @@ class _Entries:
     def box(self, key: str) -> Box:
         return Box(*self._checked(key, _is_box, "[x0, y0, x1, y1], with x0 <= x1 and y0 <= y1"))
 
+    def dpi(self, key: str) -> float | None:
+        if self.data.get(key) is None:
+            return None
+        return self._checked(key, lambda v: _is_number(v) and v > 0, "a number above 0, or null")
+
     def seconds(self, key: str) -> dict[str, float]:
         return dict(self._checked(key, _is_seconds, "an object of numbers from 0"))
 
@@ -210,7 +226,8 @@ class _Entries:
 def _page(page: _Entries) -> Page:
     lines = tuple(_line(line) for line in page.objects("lines"))
     size = page.count("width"), page.count("height")
-    return Page(*size, lines, page.count("number"), page.seconds("seconds"))
+    number, seconds = page.count("number"), page.seconds("seconds")
+    return Page(*size, lines, number, seconds, page.dpi("dpi"))
 
 
 def _line(line: _Entries) -> Line:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrkit.detection import Detector, load_detector
 from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
-from ocrkit.image import crop_polygon, load_pages, points_along
+from ocrkit.image import PagesWithText, Scan, crop_polygon, load_scans, points_along
 from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -32,12 +32,15 @@ class ReadOptions:
     recognizer: a recogniser, or the name or path that `Recognizer.load` takes; None for the kit's.
     min_confidence: lines with a lower confidence (0 to 1) are left out.
     decoder: of a recogniser that is given by name; see `Recognizer`.
+    pages_with_text: of PDF pages that have text already: "keep" takes this text instead of reading
+    the page, "redo" reads the page, "skip" leaves it out; see `load_scans`.
     """
 
     detector: Detector | str = "lines"
     recognizer: Recognizer | str | Path | None = None
     min_confidence: float = MIN_CONFIDENCE
     decoder: str = "language"
+    pages_with_text: PagesWithText = "keep"
 
     def load(self) -> tuple[Detector, Recognizer]:
         """The detector and the recogniser; raises what their loaders raise.
@@ -71,18 +74,40 @@ def read_document(
     loaded, TypeError for an unknown setting.
     """
     options = replace(options or ReadOptions(), **settings)
-    return Document(str(path), tuple(read_pages(path, options)))
+    return Document(str(path), tuple(read_pages(path, options)), reader_name(options))
 
 
-def read_pages(path: str | Path, options: ReadOptions) -> Iterator[Page]:
-    """Read the pages of an image file one by one; raises as `read_document` does."""
+def read_pages(path: str | Path, options: ReadOptions, first: int = 1) -> Iterator[Page]:
+    """Read the pages of an image file one by one, from number `first`; raises as `read_document`.
+
+    The pages before `first` are not decoded.
+    """
     detector, recognizer = options.load()
     start = perf_counter()
-    for number, array in enumerate(load_pages(path), start=1):
+    for scan in load_scans(path, options.pages_with_text, first):
         loaded = perf_counter() - start
-        page = read_page(array, detector, recognizer, number, options.min_confidence)
-        yield replace(page, seconds={**page.seconds, "other": page.seconds["other"] + loaded})
+        if scan.lines is None:
+            number, confidence = scan.number, options.min_confidence
+            page = read_page(scan.pixels, detector, recognizer, number, confidence)
+        else:
+            page = _page_with_text(scan)
+        seconds = {**page.seconds, "other": page.seconds["other"] + loaded}
+        yield replace(page, seconds=seconds, dpi=scan.dpi)
         start = perf_counter()
+
+
+def reader_name(options: ReadOptions) -> str:
+    """What reads with these options, for `Document.reader`: "ocrkit 0.2.0, ocrkit-fast-int8"."""
+    from ocrkit import __version__
+
+    recognizer = options.recognizer or default_weights("ocrkit-fast")
+    named = Path(recognizer).stem if isinstance(recognizer, str | Path) else ""
+    return f"ocrkit {__version__}{', ' if named else ''}{named}"
+
+
+def _page_with_text(scan: Scan) -> Page:
+    height, width = scan.pixels.shape
+    return Page(width, height, scan.lines or (), scan.number, _Clock().seconds)
 
 
 def read_page(

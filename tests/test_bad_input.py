@@ -79,7 +79,7 @@ BAD: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "empty": ("m.png", lambda path: path.touch(), "empty"),
     "truncated PNG": ("m.png", lambda path: cut(path, good()), "cut short"),
     "truncated JPEG": ("m.jpg", lambda path: cut(path, good((900, 900))), "cut short"),
-    "text named .png": ("m.png", lambda path: path.write_text("Dear Sir"), "not a PNG"),
+    "text named .png": ("m.png", lambda path: path.write_text("Dear Sir"), "not a PDF, PNG"),
     "0x0": ("m.png", lambda path: png_of_size(path, 0, 0), "no pixels"),
     "1x1": ("m.png", lambda path: Image.new("L", (1, 1)).save(path), "1 x 1"),
     "over 180 megapixels": (
@@ -156,7 +156,7 @@ def test_an_output_folder_that_cannot_be_is_said_before_anything_is_read(
     folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("out").write_text("a file is here")
-    monkeypatch.setattr(pipeline, "load_pages", lambda path: pytest.fail("read for nothing"))
+    monkeypatch.setattr(pipeline, "load_scans", lambda *args: pytest.fail("read for nothing"))
     result = CliRunner().invoke(app, ["read", "scans", "-o", folder])
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1

@@ -22,7 +22,7 @@ from ocrkit import cli, files, pipeline
 from ocrkit import image as ocrkit_image
 from ocrkit.document import Document
 from ocrkit.errors import ImageError
-from ocrkit.image import load_pages
+from ocrkit.image import Scan, load_pages
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.recognition.reading import Reading, WordReading
@@ -152,7 +152,10 @@ def test_the_pages_before_the_damage_are_written_and_the_damage_is_said_once(
         yield from load_pages(path)
         raise ImageError(f"{path}: cut short")
 
-    monkeypatch.setattr(pipeline, "load_pages", pages)
+    def scans(path: Path, pages_with_text: str) -> Iterator[Scan]:
+        return map(Scan, pages(path))
+
+    monkeypatch.setattr(pipeline, "load_scans", scans)
     monkeypatch.setattr(ocrkit_image, "load_pages", pages)
     result = run("read", scan("a.png"), "-o", "out", "--overlay")
     assert result.exit_code == 1

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ CREATE TABLE files (
     confidence REAL, expected_cer REAL,
     seconds REAL,                     -- of work on its pages
     error TEXT,
+    reader TEXT,                      -- the program and the weights
     read_at TEXT                      -- UTC
 );
 CREATE INDEX files_sha256 ON files (sha256);
@@ -83,7 +85,28 @@ class FileRow:
     expected_cer: float | None
     seconds: float | None
     error: str | None
+    reader: str | None
     read_at: str | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file as it was when it was looked at: bytes, ns since 1970 of the last change, SHA-256."""
+
+    size: int
+    changed: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Content | None:
+        """The content of a file; None if it is no file, so that opening it might wait for ever.
+
+        Raises OSError if it is not there or cannot be read.
+        """
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return cls(found.st_size, found.st_mtime_ns, file_hash(path))
 
 
 @dataclass(frozen=True)
@@ -101,13 +124,22 @@ class PageRow:
     error: str | None
 
     @property
-    def quality(self) -> float:
-        """What pages are sorted by: the expected CER or, where it is unknown, 1 - confidence."""
+    def state(self) -> str:
+        """read, failed or skipped."""
         if self.error:
-            return 2.0
-        if self.expected_cer is not None:
-            return self.expected_cer
-        return 1 - (self.confidence or 0.0)
+            return "failed"
+        return "skipped" if self.lines is None else "read"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a catalogue holds: files, pages, and how many failed; `empty` pages have no text."""
+
+    files: int
+    failed_files: int
+    pages: int
+    failed_pages: int
+    empty: int
 
 
 class Catalogue:
@@ -182,16 +214,22 @@ class Catalogue:
         ((number,),) = self._rows("SELECT id FROM settings WHERE text = ?", text)
         return number
 
-    def begin(self, file: FileRow, settings: int, stat: os.stat_result, sha256: str) -> None:
+    def begin(self, file: FileRow, content: Content, settings: int, reader: str) -> None:
         """A file is about to be read: pages of other content or with other settings are removed."""
         with self._change() as connection:
-            if (file.sha256, file.settings) != (sha256, settings):
+            if (file.sha256, file.settings) != (content.sha256, settings):
                 self._remove_pages(connection, file.id)
+            values = (content.size, content.changed, content.sha256, settings, reader)
             connection.execute(
                 "UPDATE files SET name = ?, size = ?, changed = ?, sha256 = ?, settings = ?, "
-                "state = 'reading', error = NULL WHERE id = ?",
-                (_text(file.name), stat.st_size, stat.st_mtime_ns, sha256, settings, file.id),
+                "reader = ?, state = 'reading', error = NULL WHERE id = ?",
+                (_text(file.name), *values, file.id),
             )
+
+    def set_changed(self, file: int, changed: int) -> None:
+        """Note the time of the last change of a file whose content is still the same."""
+        with self._change() as connection:
+            connection.execute("UPDATE files SET changed = ? WHERE id = ?", (changed, file))
 
     def same_content(self, file: FileRow, settings: int, sha256: str) -> int | None:
         """Another file with this content that has been read with these settings, by its number."""
@@ -213,7 +251,7 @@ class Catalogue:
         with self._change() as connection:
             connection.execute("UPDATE files SET count = ? WHERE id = ?", (count, file))
 
-    def finish(self, file: int, seconds: float, error: str | None = None) -> None:
+    def finish(self, file: int, error: str | None = None) -> None:
         """A file has been read as far as possible, and its results are written, or an error is."""
         document = self.document(file)
         cers = [cer for page in document.pages if (cer := _expected_cer(page)) is not None]
@@ -222,7 +260,7 @@ class Catalogue:
             len(document.pages),
             document.confidence,
             sum(cers) / len(cers) if cers else None,
-            seconds,
+            sum(sum(page.seconds.values()) for page in document.pages),
             error and _readable(error),
             file,
         )
@@ -241,6 +279,12 @@ class Catalogue:
             self._remove_page(connection, file, page.number)
             self._insert_page(connection, file, page)
 
+    def add_skipped_page(self, file: int, number: int) -> None:
+        """Note that a page is not to be read."""
+        with self._change() as connection:
+            self._remove_page(connection, file, number)
+            connection.execute("INSERT INTO pages (file, number) VALUES (?, ?)", (file, number))
+
     def add_failed_page(self, file: int, number: int, error: str) -> None:
         """Note that a page could not be read; a page of that number is removed."""
         with self._change() as connection:
@@ -254,7 +298,7 @@ class Catalogue:
             self._remove_pages(connection, file)
 
     def known_pages(self, file: int) -> frozenset[int]:
-        """The numbers of a file's pages that have been read."""
+        """The numbers of a file's pages that have been read or are to be skipped."""
         sql = "SELECT number FROM pages WHERE file = ? AND error IS NULL"
         return frozenset(number for (number,) in self._rows(sql, file))
 
@@ -265,17 +309,25 @@ class Catalogue:
 
     def document(self, file: int) -> Document:
         """The document of a file, with the pages that were read, in order."""
-        ((name,),) = self._rows("SELECT name FROM files WHERE id = ?", file)
-        return Document(str(_path(name)), tuple(self._pages(file)))
+        ((name, reader),) = self._rows("SELECT name, reader FROM files WHERE id = ?", file)
+        return Document(str(_path(name)), tuple(self._pages(file)), reader or "")
 
     def page_rows(self) -> Iterator[PageRow]:
-        """All pages without their lines, file by file."""
+        """All pages without their lines: the worst first, those without text last."""
         sql = (
             "SELECT f.path, f.name, f.stem, p.number, p.confidence, p.expected_cer, p.seconds, "
-            "p.lines, p.error FROM pages p JOIN files f ON p.file = f.id ORDER BY f.id, p.number"
+            "p.lines, p.error FROM pages p JOIN files f ON p.file = f.id "
+            "ORDER BY p.error IS NULL, coalesce(p.lines, 0) = 0, "
+            "coalesce(p.expected_cer, 1 - p.confidence) DESC, f.id, p.number"
         )
         for path, name, stem, *rest in self._rows(sql):
             yield PageRow(_path(path), str(_path(name)), str(_path(stem)), *rest)
+
+    def totals(self) -> Totals:
+        """How much the catalogue holds."""
+        (files,) = self._rows("SELECT count(*), count(error) FROM files")
+        (pages,) = self._rows("SELECT count(*), count(error), total(lines = 0) FROM pages")
+        return Totals(*files, *map(int, pages))
 
     def page(self, id: int) -> tuple[FileRow, Page]:
         """A page by its number in the table, and its file."""
@@ -312,7 +364,7 @@ class Catalogue:
             raise
 
     def _pages(self, file: int) -> Iterator[Page]:
-        sql = "SELECT data FROM pages WHERE file = ? AND error IS NULL ORDER BY number"
+        sql = "SELECT data FROM pages WHERE file = ? AND data IS NOT NULL ORDER BY number"
         for (data,) in self._rows(sql, file):
             yield _page(data)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ocrkit.archive.tasks import Deal, Outcome, Source, read_here
 from ocrkit.archive.workers import read_in_processes
-from ocrkit.document import Document, Page
-from ocrkit.pipeline import ReadOptions
+from ocrkit.document import Document
+from ocrkit.pipeline import ReadOptions, reader_name
 
 HELD = 32  # files, and as many for each process, that may be finished before an earlier one
 
@@ -47,28 +48,36 @@ def read_documents(
     """
     options = replace(options or ReadOptions(), **settings)
     sources = [Path(path) for path in paths]
+    wanted = Counter(sources)  # how often each is still to be yielded
     begun: dict[Path, _File] = {}
+    reader = reader_name(options)
     yielded = 0
 
     def to_read() -> Iterator[Source]:
         for path in dict.fromkeys(sources):
-            begun[path] = _File(path)
+            begun[path] = _File(path, reader)
             yield Source(path)
 
-    deal = Deal(to_read(), lambda: len(begun) - yielded < HELD * (1 + (jobs or 0)))
+    deal = Deal(to_read(), lambda: len(begun) < HELD * (1 + (jobs or 0)))
     for outcome in outcomes(deal, options, jobs):
         begun[outcome.task.source].add(outcome)
         while yielded < len(sources) and (file := begun.get(sources[yielded])) and file.complete:
-            yield file.result()
             yielded += 1
+            wanted[file.source] -= 1
+            if not wanted[file.source]:
+                del begun[file.source]
+            yield file.result()
 
 
-def outcomes(deal: Deal, options: ReadOptions, jobs: int | None) -> Iterator[Outcome]:
-    """The outcome of every task, from this process or from `jobs` worker processes."""
-    if jobs is None:
-        options.load()
-        return read_here(deal, options)
-    return read_in_processes(deal, options, jobs)
+def outcomes(
+    deal: Deal, options: ReadOptions, jobs: int | None, cluster: str | None = None
+) -> Iterator[Outcome]:
+    """The outcome of every task: from a Dask cluster, worker processes, or this process."""
+    if cluster is not None:
+        from ocrkit.archive.cluster import read_on_cluster
+
+        return read_on_cluster(deal, options, cluster)
+    return read_here(deal, options) if jobs is None else read_in_processes(deal, options, jobs)
 
 
 @dataclass
@@ -76,6 +85,7 @@ class _File:
     """The pages of a file that have been read so far."""
 
     source: Path
+    reader: str
     count: int | None = None  # not known yet
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -93,18 +103,17 @@ class _File:
     def result(self) -> Result:
         pages = sorted((o.page for o in self.outcomes if o.page), key=lambda page: page.number)
         errors = {o.task.number: o.error for o in self.outcomes if o.error}
-        return result(self.source, pages, errors)
+        document = Document(str(self.source), tuple(pages), self.reader)
+        error = file_error(errors, len(pages))
+        return Result(self.source, document if pages or not error else None, error)
 
 
-def result(source: Path, pages: Iterable[Page], errors: dict[int, str]) -> Result:
-    """The result of a file from its pages, in order, and the errors of the others by number."""
-    document = Document(str(source), tuple(pages))
-    error = None
-    if errors:
-        error = errors[min(errors)]
-        if document.pages:
-            error += f" (pages read: {len(document.pages)}, not read: {_ranges(sorted(errors))})"
-    return Result(source, document if document.pages else None, error)
+def file_error(errors: Mapping[int, str], read: int) -> str | None:
+    """One line about a file, from the errors of pages by number and how many were read."""
+    if not errors:
+        return None
+    unread = f" (pages read: {read}, not read: {_ranges(sorted(errors))})" if read else ""
+    return errors[min(errors)] + unread
 
 
 def _ranges(numbers: list[int]) -> str:

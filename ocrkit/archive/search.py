@@ -207,9 +207,7 @@ def _shown(text: str) -> str:
 
 
 def _pages(catalogue: Catalogue, query: Query, limit: int) -> list[tuple[int, float]]:
-    sql = (
-        "SELECT rowid, -rank FROM page_words WHERE page_words MATCH ? ORDER BY rank LIMIT ?"
-    )
+    sql = "SELECT rowid, -rank FROM page_words WHERE page_words MATCH ? ORDER BY rank LIMIT ?"
     try:
         return catalogue.connection.execute(sql, (query.fts(), limit)).fetchall()
     except sqlite3.Error as error:
@@ -222,7 +220,7 @@ def _hit(catalogue: Catalogue, query: Query, id: int, score: float) -> Hit:
     found = dict.fromkeys(place for term in query.terms for place in term.found(everything))
     lines = [place.line for place in found]
     best = max(sorted(set(lines)), key=lines.count, default=0)
-    here = [word for place in found if place.line == best for word in place.words]
+    here = [place.words[0] for place in found if place.line == best]
     matches = {
         Match(place.line + 1 + (i > 0), word.text, word.box): None
         for place in sorted(found, key=lambda place: place.line)

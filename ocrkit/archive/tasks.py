@@ -43,7 +43,7 @@ class Task:
 class Outcome:
     """What became of a task: a page, or a count of pages, or an error.
 
-    An error is one line that starts with the path.
+    An error is one line that starts with the path. A page that is to be skipped has none of them.
     """
 
     task: Task
@@ -58,8 +58,9 @@ class PageReader:
     def __init__(self, options: ReadOptions) -> None:
         self.options = options
         self.source: Path | None = None
-        self.number = 0
+        self.number = 0  # of the next page that `pages` may give
         self.pages: Iterator[Page] = iter(())
+        self.read_ahead: Page | None = None
 
     def __call__(self, task: Task) -> Outcome:
         """Read or count; whatever is wrong with the page or its file is in the outcome."""
@@ -78,16 +79,19 @@ class PageReader:
         self.source = None
         return Outcome(task, None, error)
 
-    def _page(self, source: Path, number: int) -> Page:
+    def _page(self, source: Path, number: int) -> Page | None:
         from ocrkit.pipeline import read_pages
 
         if (source, number) != (self.source, self.number):
             self.pages = read_pages(source, self.options, number)
-        page = next(self.pages, None)
-        if page is None:
-            raise OcrkitError(f"{source}: there is no page {number}")
+            self.read_ahead = None
+        page = self.read_ahead or next(self.pages, None)
         self.source, self.number = source, number + 1
-        return page
+        # Pages that have text already may be skipped: then the next one comes, or none.
+        self.read_ahead = page if page and page.number > number else None
+        if page is None and self.options.pages_with_text != "skip":
+            raise OcrkitError(f"{source}: there is no page {number}")
+        return None if self.read_ahead else page
 
 
 class Deal:
@@ -136,9 +140,12 @@ class Deal:
 
 
 def read_here(deal: Deal, options: ReadOptions) -> Iterator[Outcome]:
-    """Carry out all tasks in this process."""
-    reader = PageReader(options)
+    """Carry out all tasks in this process; raises what `ReadOptions.load` raises."""
+    reader = None
     while (task := deal.take()) is not None:
+        if reader is None:
+            options.load()
+            reader = PageReader(options)
         outcome = reader(task)
         deal.done(outcome)
         yield outcome

@@ -117,8 +117,7 @@ class Vocabulary:
 
     def _with_part(self, part: str, length: int) -> Iterable[str]:
         sql = (
-            "SELECT word FROM word_parts WHERE word_parts MATCH ? "
-            "AND length(word) BETWEEN ? AND ?"
+            "SELECT word FROM word_parts WHERE word_parts MATCH ? AND length(word) BETWEEN ? AND ?"
         )
         return self._words(sql, f'"{part}"', length - 1, length + 1)
 

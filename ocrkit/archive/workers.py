@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -14,13 +15,36 @@ from typing import TYPE_CHECKING, Any
 
 from ocrkit.archive.tasks import Deal, Outcome, PageReader, Task
 from ocrkit.errors import OcrkitError
+from ocrkit.processor import usable_cores
 
 if TYPE_CHECKING:
     from ocrkit.pipeline import ReadOptions
 
 AHEAD = 2  # tasks that a worker has: one that it carries out, one that waits in its pipe
+MANY_FILES = 50  # that are worth a process for each core
+MEMORY = 1_000_000_000  # bytes for each process, with large pages
 ENDED = "ended the process that was reading it"
 ATTEMPTS = 2  # how often a page may end its process before it is given up
+
+
+def sensible_jobs(files: int) -> int | None:
+    """How many processes are worth starting for so many files; None for none of them.
+
+    For a few files it takes longer to start processes than it saves. There is one for each core,
+    as long as there is memory for it.
+    """
+    if files < MANY_FILES or usable_cores() == 1:
+        return None
+    return max(1, min(usable_cores(), _free_memory() // MEMORY))
+
+
+def _free_memory() -> int:
+    """Bytes that processes can still have, as Linux estimates it; elsewhere no limit is known."""
+    with suppress(OSError, ValueError, StopIteration):
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    return sys.maxsize
 
 
 def read_in_processes(deal: Deal, options: ReadOptions, jobs: int) -> Iterator[Outcome]:

@@ -1,11 +1,14 @@
 """Images: the only place where pixels become arrays.
 
-`loading` reads files into pages, `crops` cuts lines out of pages, and `strips` prepares lines and
-pages as input for the networks.
+`loading` reads files into pages, `finding` finds them in folders, `crops` cuts lines out of pages,
+and `strips` prepares lines and pages as input for the networks.
 """
 
 from ocrkit.image.crops import crop_polygon, points_along, scaled
-from ocrkit.image.loading import IMAGE_SUFFIXES, MAX_PIXELS, find_images, load_pages
+from ocrkit.image.finding import Found, find_images, search_folders
+from ocrkit.image.kinds import IMAGE_SUFFIXES, KINDS
+from ocrkit.image.loading import count_pages, load_pages, load_scans
+from ocrkit.image.scan import ASSUMED_DPI, MAX_PIXELS, PAGES_WITH_TEXT, PagesWithText, Scan
 from ocrkit.image.strips import (
     Preprocessing,
     fit,
@@ -17,18 +20,27 @@ from ocrkit.image.strips import (
 )
 
 __all__ = [
+    "ASSUMED_DPI",
+    "Found",
     "IMAGE_SUFFIXES",
+    "KINDS",
     "MAX_PIXELS",
+    "PAGES_WITH_TEXT",
+    "PagesWithText",
     "Preprocessing",
+    "Scan",
+    "count_pages",
     "crop_polygon",
     "find_images",
     "fit",
     "fitted_width",
     "histogram",
     "load_pages",
+    "load_scans",
     "magnified",
     "page_ink",
     "points_along",
     "scaled",
+    "search_folders",
     "tighten",
 ]

@@ -225,7 +225,7 @@ def test_what_is_no_image_is_refused_with_the_reason(tmp_path) -> None:
     assert refusal(tmp_path / "none.png") == "No such file or directory"
     assert refusal(tmp_path) == "Is a directory"
     assert refusal(tmp_path / "empty.png") == "the file is empty"
-    assert "not a PNG, JPEG, TIFF or WebP image" in refusal(tmp_path / "text.png")
+    assert "not a PDF, PNG, JPEG, TIFF" in refusal(tmp_path / "text.png")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_webp_that_claims_too_many_pixels_is_refused(tmp_path) -> None:
 
 def test_other_riff_files_are_no_images(tmp_path) -> None:
     (tmp_path / "sound.webp").write_bytes(b"RIFF\x10\0\0\0WAVEfmt " + bytes(8))
-    assert "not a PNG, JPEG, TIFF or WebP image" in refusal(tmp_path / "sound.webp")
+    assert "not a PDF, PNG, JPEG, TIFF" in refusal(tmp_path / "sound.webp")
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,0 +1,230 @@
+"""PDF files by PDFium: pages as pixels, and the text that they already have."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+
+from ocrkit.document import Box, Line, Word
+from ocrkit.errors import ImageError
+from ocrkit.image.scan import (
+    ASSUMED_DPI,
+    MAX_PIXELS,
+    PagesWithText,
+    Scan,
+    check_size,
+    known_dpi,
+    reason,
+)
+
+_PDFIUM = threading.RLock()  # PDFium must not be called by two threads at once
+_POINTS = 72  # to the inch
+_FILLED = 0.85  # a picture that covers this share of its page is a scan of the page
+_INVISIBLE = 3  # text render mode
+_SOFT_HYPHEN = 2  # what PDFium returns for a hyphen at the end of a line
+
+
+def pdf_scans(file: IO[bytes], pages_with_text: PagesWithText, first: int = 1) -> Iterator[Scan]:
+    """Yield the pages of an open PDF file from number `first`; see `load_scans`.
+
+    Raises ImageError if the file or a page is encrypted, damaged or too large.
+    """
+    pdf = _open(file)
+    try:
+        for number in range(first, len(pdf) + 1):
+            with _PDFIUM:
+                scan = _scan(pdf, number, pages_with_text)
+            if scan is not None:
+                yield scan
+    finally:
+        with _PDFIUM:
+            pdf.close()
+
+
+def count_pdf_pages(file: IO[bytes]) -> int:
+    """The number of pages of an open PDF file; raises ImageError as `pdf_scans` does."""
+    pdf = _open(file)
+    with _PDFIUM, closing(pdf):
+        return len(pdf)
+
+
+def page_matrix(
+    box: tuple[float, float, float, float], turn: int, width: float, height: float
+) -> np.ndarray:
+    """From points of a PDF page (y up) to pixels of its picture (y down): matrix (3, 3).
+
+    box: the visible part of the page (left, bottom, right, top), in points. turn: the clockwise
+    rotation of the page when it is shown: 0, 90, 180 or 270 degrees. width, height: of the picture,
+    in pixels.
+    """
+    left, bottom, right, top = box
+    across, up = 1 / max(right - left, 1e-6), 1 / max(top - bottom, 1e-6)
+    x = np.array([across, 0, -left * across])  # 0 at the left of the page, 1 at its right
+    y = np.array([0, up, -bottom * up])  # 0 at its bottom, 1 at its top
+    one = np.array([0, 0, 1])
+    rows = {0: (x, one - y), 90: (y, x), 180: (one - x, y), 270: (one - y, one - x)}[turn % 360]
+    return np.stack([rows[0] * width, rows[1] * height, one])
+
+
+def _open(file: IO[bytes]) -> Any:
+    import pypdfium2
+
+    with _PDFIUM:
+        try:
+            pdf = pypdfium2.PdfDocument(file)
+        except pypdfium2.PdfiumError as error:
+            if getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD:
+                raise ImageError(
+                    "the PDF is encrypted; open it with its password and save a copy without one"
+                ) from error
+            raise ImageError(f"the PDF is damaged or cut short: {reason(error)}") from error
+        if not len(pdf):
+            pdf.close()
+            raise ImageError("the PDF has no pages")
+        return pdf
+
+
+def _scan(pdf: Any, number: int, pages_with_text: PagesWithText) -> Scan | None:
+    """A page of an open PDF; None if it is to be skipped."""
+    import pypdfium2
+
+    try:
+        with closing(pdf[number - 1]) as page:
+            content = _content(page)
+            lines: tuple[Line, ...] | None = None
+            if pages_with_text != "redo" and content.has_text:
+                if pages_with_text == "skip":
+                    return None
+            pixels, scale = _pixels(page, content.scale)
+            if pages_with_text == "keep" and content.has_text:
+                lines = _lines(page, *pixels.shape[::-1])
+                lines = lines if any(line.text for line in lines) else None
+            return Scan(pixels, number, known_dpi(scale * _POINTS), lines)
+    except pypdfium2.PdfiumError as error:
+        raise ImageError(f"page {number} is damaged: {reason(error)}") from error
+    except ImageError as error:
+        raise ImageError(f"page {number}: {error}") from error
+
+
+@dataclass
+class _Content:
+    """What is on a page.
+
+    scale: pixels per point of a scan that fills the page; None if the page is no scan.
+    has_text: whether the page has text, other than what is printed over a scan.
+    """
+
+    scale: float | None = None
+    has_text: bool = False
+
+
+def _content(page: Any) -> _Content:
+    from pypdfium2 import raw
+
+    content = _Content()
+    bounds = page.get_bbox()
+    for item in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_TEXT]):
+        if item.type == raw.FPDF_PAGEOBJ_IMAGE:
+            check_size(*(max(side, 2) for side in item.get_px_size()))
+            if item.level == 0 and _overlap(item.get_bounds(), bounds) > _FILLED:
+                # Text that the scan covers remains text, as the layer of some OCR programs.
+                content.scale = max(_pixels_per_point(item), content.scale or 0)
+        elif content.scale is None or raw.FPDFTextObj_GetTextRenderMode(item) == _INVISIBLE:
+            content.has_text = True
+    return content
+
+
+def _overlap(inner: tuple[float, ...], page: tuple[float, ...]) -> float:
+    """The share of a page (left, bottom, right, top) that a rectangle covers."""
+    width = min(inner[2], page[2]) - max(inner[0], page[0])
+    height = min(inner[3], page[3]) - max(inner[1], page[1])
+    area = max((page[2] - page[0]) * (page[3] - page[1]), 1e-6)
+    return max(width, 0) * max(height, 0) / area
+
+
+def _pixels_per_point(image: Any) -> float:
+    """The larger of a placed image's two resolutions."""
+    width, height = image.get_px_size()
+    a, b, c, d, *_ = image.get_matrix().get()
+    return float(max(width / max(np.hypot(a, b), 1e-6), height / max(np.hypot(c, d), 1e-6)))
+
+
+def _pixels(page: Any, scale: float | None) -> tuple[np.ndarray, float]:
+    """A page drawn in grey (H, W) uint8, and its pixels per point."""
+    # Slightly less than the scan's, or a rounded-up page would be one pixel larger than the scan.
+    scale = (scale or ASSUMED_DPI / _POINTS) * (1 - 1e-5)
+    width, height = page.get_size()
+    scale = min(scale, (0.99 * MAX_PIXELS / max(width * height, 1e-6)) ** 0.5)
+    check_size(*(int(np.ceil(side * scale)) for side in (width, height)))
+    bitmap = page.render(scale=scale, grayscale=True)
+    with closing(bitmap):
+        return np.array(bitmap.to_numpy()).reshape(bitmap.height, bitmap.width), scale
+
+
+@dataclass
+class _Characters:
+    """A word that is being put together: its characters and the box (4 numbers) of each."""
+
+    text: str = ""
+    boxes: list[tuple[float, ...]] = field(default_factory=list)
+
+    def word(self) -> Word | None:
+        if not self.text or not self.boxes:
+            return None
+        left, top, right, bottom = zip(*self.boxes, strict=True)
+        return Word(self.text, 1.0, Box(min(left), min(top), max(right), max(bottom)))
+
+
+def _lines(page: Any, width: int, height: int) -> tuple[Line, ...]:
+    """The text of a page with its places in the picture of the page, of `width` x `height`."""
+    from pypdfium2 import raw
+
+    matrix = page_matrix(page.get_bbox(), page.get_rotation(), width, height)
+    lines: list[Line] = []
+    with closing(page.get_textpage()) as text:
+        words: list[Word] = []
+        current, angle = _Characters(), 0.0
+        for index in range(text.count_chars() + 1):
+            ended = index == text.count_chars()
+            code = 10 if ended else raw.FPDFText_GetUnicode(text, index)
+            character = "-" if code == _SOFT_HYPHEN else chr(code)
+            if not character.isspace():
+                if character.isprintable():
+                    box = _in_picture(text.get_charbox(index, loose=True), matrix, width, height)
+                    current.text += character
+                    current.boxes.append(box)
+                    angle = raw.FPDFText_GetCharAngle(text, index)
+                continue
+            if word := current.word():
+                words.append(word)
+            current = _Characters()
+            if character in "\r\n" and words:
+                lines.append(_line(words, angle, matrix))
+                words = []
+    return tuple(lines)
+
+
+def _in_picture(
+    box: tuple[float, ...], matrix: np.ndarray, width: int, height: int
+) -> tuple[float, ...]:
+    """A box (left, bottom, right, top) on the page: left, top, right, bottom in the picture."""
+    left, bottom, right, top = box
+    corners = matrix @ np.array([[left, right], [bottom, top], [1, 1]])
+    x = np.clip(np.sort(corners[0]), 0, width).round(1)
+    y = np.clip(np.sort(corners[1]), 0, height).round(1)
+    return float(x[0]), float(y[0]), float(x[1]), float(y[1])
+
+
+def _line(words: list[Word], angle: float, matrix: np.ndarray) -> Line:
+    """A line of words; its polygon begins at the top left of the text, whichever way it runs."""
+    box = Box.around(p for w in words for p in ((w.box.x0, w.box.y0), (w.box.x1, w.box.y1)))
+    corners = ((box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1))
+    right, down = matrix[:2, :2] @ np.array([np.cos(angle), np.sin(angle)])
+    turns = int(np.rint(np.arctan2(down, right) / (np.pi / 2))) % 4  # clockwise
+    polygon = corners[turns:] + corners[:turns]
+    return Line(polygon, " ".join(word.text for word in words), 1.0, tuple(words))
