@@ -243,8 +243,10 @@ def read(
         raise typer.BadParameter(wrong, param_hint="--jobs, --cluster")
     written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay or cluster)
     with _session() as session:
+        folder = output or OUTPUT
         if written:
-            session.say(f"Looking for files in {', '.join(map(str, paths[:3]))}")
+            _make_folder(folder)
+            session.say(f"Looking for files: {_few(paths)}")
         with _status("Loading"):
             from ocrkit.archive.results import Output
             from ocrkit.archive.workers import sensible_jobs
@@ -254,8 +256,6 @@ def read(
         if not written:
             _print_text(paths, options, session)
             return
-        folder = output or OUTPUT
-        _make_folder(folder)
         found = session.find(paths)
         jobs = jobs or (None if cluster else sensible_jobs(len(found.images)))
         what = Output(tuple(kinds), overlay, jobs, cluster, again)
@@ -524,6 +524,8 @@ def _read_into(
         table = Table("file", "pages", "lines", "confidence", "seconds")
         counts = Counter[str]()
         meter = Meter("Reading", "pages", run.expected)
+        if not run.expected:
+            session.say("there is nothing to read; --again reads all files again")
         try:
             for step in run.steps():
                 meter.update(run.pages, run.expected)
@@ -601,7 +603,8 @@ def _titled(document: Document) -> str:
     for page in document.pages:
         number = f", page {page.number}" if len(document.pages) > 1 else ""
         seconds = sum(page.seconds.values())
-        title = f"{one_line(document.source)}{number}: confidence {page.confidence:.0%}, {seconds:.2f} s"
+        name = f"{one_line(document.source)}{number}"
+        title = f"{name}: confidence {page.confidence:.0%}, {seconds:.2f} s"
         blocks.append(f"{title}\n{'-' * len(title)}\n{page.text}\n")
     return "\n".join(blocks)
 

@@ -58,7 +58,7 @@ class Meter:
         self.start = time.monotonic()
         self.next_line = 10.0
         self.bar = self._bar()
-        if self.bar is None:
+        if self.bar is None and total:
             self._print()
 
     def update(self, done: int, total: int) -> None:
@@ -91,11 +91,8 @@ class Meter:
         print(", ".join(parts), file=sys.stderr, flush=True)
 
     def _bar(self) -> tqdm | None:
-        style = {
-            "bar_format": "{desc}: {n_fmt} of {total_fmt} |{bar}| {elapsed}, {remaining} left{postfix}",
-            "leave": False,
-            "mininterval": 0.2,
-        }
+        numbers = "{n_fmt} of {total_fmt} |{bar}| {elapsed}, {remaining} left{postfix}"
+        style = {"bar_format": f"{{desc}}: {numbers}", "leave": False, "mininterval": 0.2}
         if sys.stderr.isatty():
             return tqdm(total=self.total, desc=self.title, **style)
         if "JPY_SESSION_NAME" in os.environ:

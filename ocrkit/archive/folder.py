@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ class FolderRun:
         text = fingerprint(options)
         with Catalogue.of_a_run(folder) as catalogue:
             plan = make_plan(catalogue, sources, roots, catalogue.settings(text), output)
+            _remove_parts(folder, plan)
             work = sum(reason != "unchanged" for _, reason in plan.files)
             yield cls(catalogue, options, output, plan, expected=work)
 
@@ -203,3 +205,11 @@ class _Begun:
     file: FileRow
     count: int | None
     done: int = 0
+
+
+def _remove_parts(folder: Path, plan: Plan) -> None:
+    """Remove the temporary files of writes that a killed run had begun."""
+    begun = [folder / file.stem for file, reason in plan.files if reason == "reading"]
+    for stem in [*begun, folder / Path(REPORT).stem]:
+        for part in stem.parent.glob(f".{glob.escape(stem.name)}.*.part"):
+            part.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ figcaption {font-size: .85rem; overflow-wrap: anywhere} .error {color: #b3261e}
 
 
 def write_report(catalogue: Catalogue, summary: str, left_out: Sequence[Path] = ()) -> Path:
-    """Write report.html and report.csv into the folder of a catalogue; returns the path of the first.
+    """Write report.html and report.csv into the folder of a catalogue; returns the first path.
 
     Pages are sorted by expected CER or, where it is unknown, by confidence, the worst first; pages
     without text come last. summary: what the run did, in one line. left_out: files in the folders
@@ -70,8 +70,8 @@ def _html(catalogue: Catalogue, summary: str, left_out: Sequence[Path]) -> bytes
         f"<p>{_shown(summary)}</p>",
         f"<p>In the catalogue: {total.files} files, {total.pages} pages, {total.empty} of them "
         f"without text; {total.failed_files} files and {total.failed_pages} pages failed.</p>",
-        "<h2>Pages to look at first</h2><p>By expected error rate (CER) or, where it is unknown, by "
-        "confidence; the worst first.</p>",
+        "<h2>Pages to look at first</h2><p>By expected error rate (CER) or, where it is unknown, "
+        "by confidence; the worst first.</p>",
         f"<div class='pages'>{''.join(map(_figure, pages[:SHOWN]))}</div>",
         *_failures(failed),
         *_left_out(left_out),

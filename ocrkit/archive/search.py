@@ -33,9 +33,10 @@ class Match:
 class Hit:
     """A page on which a query was found.
 
-    file: the scan, as it was named when it was read. page, line: numbers from 1; the line with the
-    most words of the query, and the box around these words. snippet: a part of that line. score: higher is better
-    (BM25). words: all words of the page that were found. id: of the page in the catalogue.
+    file: the scan, as it was named when it was read. page: its number in the file, from 1. line:
+    the number of the line with the most words of the query, from 1. box: around these words.
+    snippet: a part of that line. score: higher is better (BM25). words: all words of the page that
+    were found. id: of the page in the catalogue.
     """
 
     file: str
@@ -59,10 +60,10 @@ class Hit:
 def search(query: str, folder: str | Path, limit: int = 20) -> list[Hit]:
     """The pages in the output folder of a run that have all words of a query, best first.
 
-    query: words in any order. `mill*` finds words that begin so, `*mill*` words that contain it (three
-    letters or more), "in quotes" words that follow one another, `mill OR mine` one or the other,
-    and `-mill` pages without it. Case, accents and long s make no difference. After the pages with
-    these words come pages where a word of five letters or more has one letter misread.
+    query: words in any order. `mill*` finds words that begin so, `*mill*` words that contain it
+    (three letters or more), "in quotes" words that follow one another, `mill OR mine` one or the
+    other, and `-mill` pages without it. Case, accents and long s make no difference. After the
+    pages with these words come pages where a word of five letters or more has one letter misread.
 
     Raises QueryError if the query has no word to search for or is too long, CatalogueError if the
     folder has no catalogue.
