@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrkit.archive.words import Vocabulary, indexed_text
-from ocrkit.document import Document, Page
+from ocrkit.document import Box, Document, Line, Page, Word
 from ocrkit.errors import CatalogueError
 from ocrkit.pipeline import ReadOptions
 from ocrkit.runtime.weights import WEIGHTS, default_weights, weights_path
@@ -329,10 +329,10 @@ class Catalogue:
         (pages,) = self._rows("SELECT count(*), count(error), total(lines = 0) FROM pages")
         return Totals(*files, *map(int, pages))
 
-    def page(self, id: int) -> tuple[FileRow, Page]:
-        """A page by its number in the table, and its file."""
+    def page_text(self, id: int) -> tuple[FileRow, Page]:
+        """A page by its number in the table, with its lines and words only, and its file."""
         ((file, data),) = self._rows("SELECT file, data FROM pages WHERE id = ?", id)
-        return self.file(file), _page(data)
+        return self.file(file), _page_text(data)
 
     # --- results
 
@@ -536,3 +536,18 @@ def _data(page: Page) -> bytes:
 def _page(data: bytes) -> Page:
     page = json.loads(zlib.decompress(data))
     return Document.from_dict({"source": "", "pages": [page]}).pages[0]
+
+
+def _page_text(data: bytes) -> Page:
+    """As `_page`, but several times faster: what the kit wrote itself is not checked."""
+    page = json.loads(zlib.decompress(data))
+    lines = tuple(
+        Line(
+            tuple((x, y) for x, y in line["polygon"]),
+            line["text"],
+            line["confidence"],
+            tuple(Word(w["text"], w["confidence"], Box(*w["box"])) for w in line["words"]),
+        )
+        for line in page["lines"]
+    )
+    return Page(page["width"], page["height"], lines, page["number"])

@@ -216,7 +216,7 @@ def _pages(catalogue: Catalogue, query: Query, limit: int) -> list[tuple[int, fl
 
 
 def _hit(catalogue: Catalogue, query: Query, id: int, score: float) -> Hit:
-    file, page = catalogue.page(id)
+    file, page = catalogue.page_text(id)
     everything = list(places(page))
     found = dict.fromkeys(place for term in query.terms for place in term.found(everything))
     lines = [place.line for place in found]

@@ -22,6 +22,8 @@ _TOKEN = re.compile(r"[^\W_]+")
 
 def normalised(text: str) -> str:
     """The text without case, accents, long s and ligatures: "Weiſſ É" is "weiss e"."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text)
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     return unicodedata.normalize("NFKD", plain.casefold())
