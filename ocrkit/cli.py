@@ -83,7 +83,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="LIST",
-        help=f"What to write: {', '.join(FORMATS)} or {','.join(FORMATS)}. [default: txt]",
+        help=f"What to write: one or more of {','.join(FORMATS)}. [default: txt]",
     ),
 ]
 OverlayOption = Annotated[

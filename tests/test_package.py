@@ -53,12 +53,19 @@ HEAVY = {
     "matplotlib",
     "ipywidgets",
     "pandas",
+    "pikepdf",
+    "fpdf",
+    "pypdfium2",
+    "ocrmypdf",
+    "dask",
 }
 # Import name -> what is asked for to get it, where the two differ.
 INSTALLED_BY = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
     "cpuinfo": "py-cpuinfo",
+    "fpdf": "fpdf2",
+    "fontTools": "fonttools",
     "IPython": "jupyterlab",
     "jupyter_core": "jupyterlab",
     "matplotlib_inline": "jupyterlab",
@@ -229,7 +236,7 @@ def test_no_module_takes_a_private_name_from_another(file):
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_optional_parts_are_imported_only_where_they_are_used(file):
-    optional = HEAVY - {"torch"}
+    optional = HEAVY - {"torch", "pikepdf"}
     if file.stem in {"plot", "widgets"}:
         optional -= {"matplotlib", "ipywidgets", "pandas"}
     assert {name.split(".")[0] for name, at_once in imports(file) if at_once} & optional == set()

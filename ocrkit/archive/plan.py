@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocrkit.archive.catalogue import Catalogue, FileRow
 from ocrkit.archive.formats import FORMATS
-from ocrkit.archive.results import OVERLAY, Output, suffix
+from ocrkit.archive.results import OVERLAY, Output
 from ocrkit.files import output_stems
 
 # Why a file is dealt with, and how a run says it.
@@ -87,7 +87,7 @@ def _placed(
 ) -> dict[Path, tuple[str, str]]:
     """For new files the name as it was given, and the stem of the results below the folder."""
     taken = {row.stem.casefold() for row in known}
-    suffixes = [suffix(name) for name in FORMATS]
+    suffixes = [kind.suffix for kind in FORMATS.values()]
 
     def is_free(stem: Path) -> bool:
         """Whether results of this stem overwrite no scan, and no results of another file."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ocrkit.archive.formats import FORMATS, save
+from ocrkit.archive.formats import FORMATS
 from ocrkit.document import Document
+from ocrkit.files import write
 
 OVERLAY = "overlay"  # what the pictures of --overlay are called among the formats
 
@@ -29,10 +30,6 @@ class Output:
     again: bool = False
 
 
-def suffix(name: str) -> str:
-    return getattr(FORMATS[name], "suffix", f".{name}")
-
-
 def write_results(document: Document, stem: Path, output: Output) -> Iterator[tuple[Path, str]]:
     """Write a document in all formats; yields each path and its format when it is in its place.
 
@@ -40,9 +37,8 @@ def write_results(document: Document, stem: Path, output: Output) -> Iterator[tu
     for and the scan cannot be read.
     """
     for name in output.formats:
-        saved = save(document, f"{stem}{suffix(name)}")
-        for path in saved if isinstance(saved, list) else [saved]:
-            yield path, name
+        for path, data in FORMATS[name].files(document, stem):
+            yield write(path, data), name
     if output.overlay:
         for path in _write_overlays(document, stem):
             yield path, OVERLAY

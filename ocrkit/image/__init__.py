@@ -6,9 +6,19 @@ and `strips` prepares lines and pages as input for the networks.
 
 from ocrkit.image.crops import crop_polygon, points_along, scaled
 from ocrkit.image.finding import Found, find_images, search_folders
-from ocrkit.image.kinds import IMAGE_SUFFIXES, KINDS
-from ocrkit.image.loading import count_pages, load_pages, load_scans
-from ocrkit.image.scan import ASSUMED_DPI, MAX_PIXELS, PAGES_WITH_TEXT, PagesWithText, Scan
+from ocrkit.image.grey import grey
+from ocrkit.image.kinds import IMAGE_SUFFIXES, KINDS, is_pdf
+from ocrkit.image.loading import count_pages, load_pages, load_scans, open_image
+from ocrkit.image.pdf import page_matrix, pdf_texts
+from ocrkit.image.pictures import frames, orientation, pictures, resolution
+from ocrkit.image.scan import (
+    ASSUMED_DPI,
+    MAX_PIXELS,
+    PAGES_WITH_TEXT,
+    PagesWithText,
+    Scan,
+    check_size,
+)
 from ocrkit.image.strips import (
     Preprocessing,
     fit,
@@ -29,17 +39,27 @@ __all__ = [
     "PagesWithText",
     "Preprocessing",
     "Scan",
+    "check_size",
     "count_pages",
     "crop_polygon",
     "find_images",
     "fit",
     "fitted_width",
+    "frames",
+    "grey",
     "histogram",
+    "is_pdf",
     "load_pages",
     "load_scans",
     "magnified",
+    "open_image",
+    "orientation",
     "page_ink",
+    "page_matrix",
+    "pdf_texts",
+    "pictures",
     "points_along",
+    "resolution",
     "scaled",
     "search_folders",
     "tighten",

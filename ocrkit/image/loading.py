@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
-from ocrkit.errors import ImageError
+from ocrkit.errors import ImageError, OcrkitError
 from ocrkit.image.grey import grey
 from ocrkit.image.kinds import HEAD, is_pdf
 from ocrkit.image.pdf import count_pdf_pages, pdf_scans
-from ocrkit.image.pictures import across, frames, pictures
+from ocrkit.image.pictures import frames, pictures, resolution
 from ocrkit.image.scan import PagesWithText, Scan, reason
 
 _KINDS_OF_FILE = {
@@ -54,20 +55,13 @@ def load_scans(
     more than MAX_PIXELS. The size is checked before pixels are decoded. The pages before a damaged
     page are still yielded.
     """
-    with _open(path) as file:
-        try:
-            head = _head(file)
-            if is_pdf(head):
-                yield from pdf_scans(file, pages_with_text, first)
-                return
-            for number, image in enumerate(pictures(file, head, first), start=first):
-                yield Scan(grey(image), number, across(image))
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-        except MemoryError as error:
-            raise ImageError(f"{path}: there is not enough memory to read it") from error
-        except Exception as error:  # Pillow raises many kinds of error for damaged files
-            raise ImageError(f"{path}: damaged or cut short: {reason(error)}") from error
+    with open_image(path) as (file, head):
+        if is_pdf(head):
+            yield from pdf_scans(file, pages_with_text, first)
+            return
+        for number, image in enumerate(pictures(file, head, first), start=first):
+            dpi = resolution(image)
+            yield Scan(grey(image), number, dpi[0] if dpi else None)
 
 
 def count_pages(path: str | Path) -> int:
@@ -76,14 +70,8 @@ def count_pages(path: str | Path) -> int:
     Where the header of a page is damaged, this page is the last that counts: loading it raises the
     reason. Raises ImageError as `load_scans` does if there is no page before it.
     """
-    with _open(path) as file:
-        try:
-            head = _head(file)
-            return count_pdf_pages(file) if is_pdf(head) else _count(frames(file, head))
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-        except Exception as error:
-            raise ImageError(f"{path}: damaged or cut short: {reason(error)}") from error
+    with open_image(path) as (file, head):
+        return count_pdf_pages(file) if is_pdf(head) else _count(frames(file, head))
 
 
 def _count(images: Iterator[object]) -> int:
@@ -97,7 +85,30 @@ def _count(images: Iterator[object]) -> int:
     return count
 
 
-def _open(path: str | Path) -> IO[bytes]:
+@contextmanager
+def open_image(path: str | Path) -> Iterator[tuple[BinaryIO, bytes]]:
+    """An open file and its first bytes.
+
+    Errors of the block become ImageError, a message of one line that begins with the path.
+    """
+    with _open(path) as file:
+        try:
+            head = file.read(HEAD)
+            file.seek(0)
+            if not head:
+                raise ImageError("the file is empty")
+            yield file, head
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
+        except OcrkitError:
+            raise
+        except MemoryError as error:
+            raise ImageError(f"{path}: there is not enough memory to read it") from error
+        except Exception as error:  # Pillow raises many kinds of error for damaged files
+            raise ImageError(f"{path}: damaged or cut short: {reason(error)}") from error
+
+
+def _open(path: str | Path) -> BinaryIO:
     """An open file; raises ImageError if there is none, or something else than a file."""
     try:
         # Opening a pipe would wait for somebody to write into it.
@@ -107,11 +118,3 @@ def _open(path: str | Path) -> IO[bytes]:
         return open(path, "rb")
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise ImageError(f"{path}: {reason(error)}") from error
-
-
-def _head(file: IO[bytes]) -> bytes:
-    head = file.read(HEAD)
-    file.seek(0)
-    if not head:
-        raise ImageError("the file is empty")
-    return head

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _INVISIBLE = 3  # text render mode
 _SOFT_HYPHEN = 2  # what PDFium returns for a hyphen at the end of a line
 
 
-def pdf_scans(file: IO[bytes], pages_with_text: PagesWithText, first: int = 1) -> Iterator[Scan]:
+def pdf_scans(file: BinaryIO, pages_with_text: PagesWithText, first: int = 1) -> Iterator[Scan]:
     """Yield the pages of an open PDF file from number `first`; see `load_scans`.
 
     Raises ImageError if the file or a page is encrypted, damaged or too large.
@@ -46,11 +46,23 @@ def pdf_scans(file: IO[bytes], pages_with_text: PagesWithText, first: int = 1) -
             pdf.close()
 
 
-def count_pdf_pages(file: IO[bytes]) -> int:
+def count_pdf_pages(file: BinaryIO) -> int:
     """The number of pages of an open PDF file; raises ImageError as `pdf_scans` does."""
     pdf = _open(file)
     with _PDFIUM, closing(pdf):
         return len(pdf)
+
+
+def pdf_texts(file: BinaryIO, numbers: set[int]) -> dict[int, str]:
+    """The text of those of some pages of an open PDF that have text; raises as `pdf_scans` does."""
+    texts = {}
+    pdf = _open(file)
+    with _PDFIUM, closing(pdf):
+        for number in sorted(numbers & {*range(1, len(pdf) + 1)}):
+            with closing(pdf[number - 1]) as page:
+                if _content(page).has_text:
+                    texts[number] = " ".join(line.text for line in _lines(page, 1000, 1000))
+    return texts
 
 
 def page_matrix(
@@ -71,7 +83,7 @@ def page_matrix(
     return np.stack([rows[0] * width, rows[1] * height, one])
 
 
-def _open(file: IO[bytes]) -> Any:
+def _open(file: BinaryIO) -> Any:
     import pypdfium2
 
     with _PDFIUM:
@@ -97,9 +109,8 @@ def _scan(pdf: Any, number: int, pages_with_text: PagesWithText) -> Scan | None:
         with closing(pdf[number - 1]) as page:
             content = _content(page)
             lines: tuple[Line, ...] | None = None
-            if pages_with_text != "redo" and content.has_text:
-                if pages_with_text == "skip":
-                    return None
+            if pages_with_text == "skip" and content.has_text:
+                return None
             pixels, scale = _pixels(page, content.scale)
             if pages_with_text == "keep" and content.has_text:
                 lines = _lines(page, *pixels.shape[::-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import IO
+from typing import BinaryIO
 
 from PIL import Image, ImageFile, ImageOps, ImageSequence
 from PIL.TiffImagePlugin import TiffImageFile
@@ -18,7 +18,7 @@ _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _ORIENTATION = 0x0112
 
 
-def pictures(file: IO[bytes], head: bytes, first: int = 1) -> Iterator[ImageFile.ImageFile]:
+def pictures(file: BinaryIO, head: bytes, first: int = 1) -> Iterator[ImageFile.ImageFile]:
     """The pages of an open picture file, which begins with `head`, each loaded and upright.
 
     first: the number of the first page; those before it are not decoded.
@@ -31,13 +31,12 @@ def pictures(file: IO[bytes], head: bytes, first: int = 1) -> Iterator[ImageFile
         load(image)
         # An invalid EXIF rotation is ignored: the pixels are intact, and most scans are upright.
         with suppress(Exception):
-            dpi = across(image)
+            image.info["dpi"] = resolution(image)
             ImageOps.exif_transpose(image, in_place=True)
-            image.info["dpi"] = dpi, dpi
         yield image
 
 
-def frames(file: IO[bytes], head: bytes) -> Iterator[ImageFile.ImageFile]:
+def frames(file: BinaryIO, head: bytes) -> Iterator[ImageFile.ImageFile]:
     """The pages of an open picture file as they are stored, before their pixels are decoded."""
     image = _open(file, head)
     yield image
@@ -64,15 +63,19 @@ def orientation(image: ImageFile.ImageFile) -> int:
     return 1
 
 
-def across(image: ImageFile.ImageFile) -> float | None:
-    """Pixels per inch across the upright page, if the file says it."""
-    resolution = image.info.get("dpi")
-    if not isinstance(resolution, tuple) or len(resolution) != 2:
+def resolution(image: ImageFile.ImageFile) -> tuple[float, float] | None:
+    """Pixels per inch across and down the upright page, if the file says it."""
+    stated = image.info.get("dpi")
+    if not isinstance(stated, tuple) or len(stated) != 2:
         return None
-    return known_dpi(resolution[orientation(image) >= 5])
+    across, down = (known_dpi(value) for value in stated)
+    if orientation(image) >= 5:  # turned by 90 degrees
+        across, down = down, across
+    across, down = across or down, down or across
+    return (across, down) if across and down else None
 
 
-def _open(file: IO[bytes], head: bytes) -> ImageFile.ImageFile:
+def _open(file: BinaryIO, head: bytes) -> ImageFile.ImageFile:
     # Image.open has its own limit on the size, which is global to the process. The classes of the
     # formats read only the header, so that `load` can check the size.
     reader = picture_reader(head)

@@ -32,6 +32,7 @@ NEEDED = (
     "pikepdf",
     "fpdf2",
     "lxml",
+    "fonttools",
     "rich",
     "tqdm",
     "typer",

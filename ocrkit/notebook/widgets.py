@@ -28,6 +28,7 @@ with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which gives
     import ipywidgets
 
 
+MAX_DOWNLOAD = 20_000_000  # bytes of a result, which is held in the notebook
 NO_PAGE = np.full((2, 2), 255, np.uint8)  # shown where there is no image
 
 
@@ -186,12 +187,12 @@ class Reader(ipywidgets.VBox):
             self._show_error(error)
         else:
             self.document = replace(read, source=path.name)
-            self._report(self.document)
+            self._report(self.document, path)
             self._show_page()
         finally:
             self.button.disabled, self.button.description = False, "Read"
 
-    def _report(self, document: Document) -> None:
+    def _report(self, document: Document, path: Path) -> None:
         """Show the number of lines, the time, and the download links."""
         pages = document.pages
         seconds = {key: sum(page.seconds[key] for page in pages) for key in pages[0].seconds}
@@ -203,9 +204,12 @@ class Reader(ipywidgets.VBox):
             f"{seconds['detect']:.2f} s, recognition {seconds['recognize']:.2f} s)"
         )
         self.links.value = "Download " + " ".join(
-            f'<a download="{escape(Path(document.source).stem)}.{name}" '
-            f'href="{_data_uri("application/octet-stream", export(document))}">{name}</a>'
-            for name, export in FORMATS.items()
+            _link(file.name, file.name.removeprefix(f"{path.stem}."), data)
+            for kind in FORMATS.values()
+            for file, data in kind.files(
+                replace(document, source=str(path)) if kind.needs_the_image else document,
+                path.stem,
+            )
         )
 
     def _set_status(self, text: str, role: str = "status") -> None:
@@ -221,6 +225,14 @@ def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
     dropdown = ipywidgets.Dropdown(description=label, options=options, layout={"width": "auto"})
     dropdown.add_class("ocrkit-field")
     return dropdown
+
+
+def _link(name: str, label: str, data: bytes) -> str:
+    """A link that downloads the data under a name."""
+    if len(data) > MAX_DOWNLOAD:
+        return f"({escape(name)} is too large; call `ocrkit.save`)"
+    uri = _data_uri("application/octet-stream", data)
+    return f'<a download="{escape(name)}" href="{uri}">{escape(label)}</a>'
 
 
 def _image_tag(picture: Image.Image, text: str, kind: str) -> str:

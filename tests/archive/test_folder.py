@@ -250,7 +250,9 @@ def test_a_result_that_cannot_be_written_is_one_line_and_written_by_the_next_run
     assert read_pages == []
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"x" * 99])
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 100, b"SQLite format 3\0" + b"x" * 99]
+)
 def test_a_damaged_catalogue_is_one_line_with_what_to_do(content: bytes) -> None:
     Path("out").mkdir()
     Path("out/ocrkit.db").write_bytes(content)

@@ -2,16 +2,30 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 from ocrkit.archive.formats import FORMATS, save
+from ocrkit.archive.formats.placing import words_of
 from ocrkit.document import Box, Document, Line, Page, Word
 from ocrkit.errors import OutputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+lengths = st.floats(0, 1e4)
+lines = st.builds(
+    Line,
+    st.lists(st.tuples(lengths, lengths), min_size=2, max_size=5).map(lambda edge: (*edge, *edge)),
+    st.text(),
+    st.floats(0, 1),
+)
 
 
 def line(text: str, x: float, y: float) -> Line:
@@ -33,21 +47,97 @@ DOCUMENT = Document(
             (line("Le 15 août 1962, “Bagnères”", 20, 30), line("ſo far & <no> farther", 20, 60)),
             1,
             {"detect": 0.25, "recognize": 0.5, "other": 0.125},
+            150.0,
         ),
         Page(400, 280, (), 2),
         Page(380, 280, (line("№ 3 — 4½ d.", 15.5, 40),), 3),
     ),
+    "ocrkit 0.2.0, ocrkit-fast-int8",
 )
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.fixture(autouse=True)
+def a_fixed_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+
+def agreed() -> list[str]:
+    return sorted(path.name for path in GOLDEN.glob("document.*"))
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "pdf"])
 def test_the_bytes_are_those_agreed_on(name: str, tmp_path: Path) -> None:
-    path = save(DOCUMENT, tmp_path / f"document.{name}")
-    assert path.read_bytes() == (GOLDEN / f"document.{name}").read_bytes()
+    written = save(DOCUMENT, tmp_path / f"document{FORMATS[name].suffix}")
+    files = sorted(tmp_path.iterdir())
+    assert written == files[0]
+    assert files
+    for file in files:
+        # The path of the image is that from the folder of the file, here from a temporary one.
+        data = file.read_text("utf-8").replace(os.path.relpath("scans", tmp_path), "scans")
+        assert data == (GOLDEN / file.name).read_text("utf-8")
 
 
-def test_every_format_has_its_golden_file() -> None:
-    assert {path.suffix[1:] for path in GOLDEN.glob("document.*")} == set(FORMATS)
+def test_every_format_has_its_golden_files() -> None:
+    kinds = {name.removeprefix("document").replace(".1.", ".") for name in agreed()}
+    kinds -= {".alto.2.xml", ".alto.3.xml", ".page.2.xml", ".page.3.xml"}
+    assert kinds | {".pdf"} == {kind.suffix for kind in FORMATS.values()}
+
+
+@pytest.mark.parametrize("name", ["alto", "page"])
+def test_several_pages_are_a_file_each_and_one_page_is_one_file(name: str, tmp_path: Path) -> None:
+    save(DOCUMENT, tmp_path / f"d.{name}.xml")
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        f"d.{name}.{number}.xml" for number in (1, 2, 3)
+    ]
+    one = replace(DOCUMENT, pages=DOCUMENT.pages[2:])
+    assert save(one, tmp_path / f"e.{name}.xml") == tmp_path / f"e.{name}.xml"
+
+
+@pytest.mark.parametrize("name", ["alto", "page", "hocr"])
+def test_the_image_is_named_by_its_path_from_the_file(name: str, tmp_path: Path) -> None:
+    one = replace(DOCUMENT, source=str(tmp_path / "scans" / "a.tif"), pages=DOCUMENT.pages[:1])
+    file = save(one, tmp_path / "out" / f"d{FORMATS[name].suffix}")
+    assert "../scans/a.tif" in file.read_text("utf-8")
+
+
+ODD_PAGE = Page(90, 90, (line("a\x00b \ud800 \ufffe 😀", 5, 5),))
+ODD = Document("a\x01\udce9.png", (ODD_PAGE,), "k\x02")
+
+
+@pytest.mark.parametrize("name", ["hocr", "alto", "page"])
+def test_what_xml_cannot_hold_is_marked_and_does_not_stop_the_export(name: str, tmp_path) -> None:
+    text = save(ODD, tmp_path / f"d{FORMATS[name].suffix}").read_text("utf-8")
+    etree.fromstring(text.encode())
+    assert "a\N{REPLACEMENT CHARACTER}b" in text
+    assert "😀" in text
+
+
+def test_words_are_cut_from_the_text_where_it_was_corrected() -> None:
+    read = line("one twa three", 0, 0)
+    assert words_of(read) == read.words
+    same_count = replace(read, text="one two three")
+    assert [(w.text, w.box) for w in words_of(same_count)] == [
+        (text, word.box) for text, word in zip(["one", "two", "three"], read.words, strict=True)
+    ]
+    # 130 px for "one two three": of 4 words each character has 130 / 14 px.
+    other = words_of(replace(read, text="one two th ree"))
+    assert [word.text for word in other] == ["one", "two", "th", "ree"]
+    assert other[1].box == Box(
+        pytest.approx(4 / 14 * 130), 0, pytest.approx(7 / 14 * 130), pytest.approx(20.5)
+    )
+    assert words_of(replace(read, text="", words=())) == ()
+
+
+@given(lines)
+def test_the_words_of_a_line_are_its_text(line: Line) -> None:
+    assert [word.text for word in words_of(line)] == line.text.split()
+
+
+def test_the_rows_of_tsv_are_those_of_tesseract(tmp_path: Path) -> None:
+    rows = save(DOCUMENT, tmp_path / "d.tsv").read_text("utf-8").splitlines()
+    assert rows[0].split("\t")[:3] == ["level", "page_num", "block_num"]
+    assert rows[1] == "1\t1\t0\t0\t0\t0\t0\t0\t400\t300\t-1\t"
+    assert rows[5] == "5\t1\t1\t1\t1\t1\t20\t30\t20\t20\t87.50\tLe"
 
 
 def test_json_reads_back_to_the_same_document(tmp_path: Path) -> None:
@@ -68,9 +158,9 @@ def test_folders_are_made_and_suffixes_may_be_capital(tmp_path: Path) -> None:
     assert path.read_text("utf-8").startswith("Le 15 août")
 
 
-@pytest.mark.parametrize("name", ["d.docx", "d"])
+@pytest.mark.parametrize("name", ["d.docx", "d", "d.xml", ".txt"])
 def test_an_unknown_format_is_answered_with_the_known(name: str, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="the suffix is one of txt, json"):
+    with pytest.raises(OutputError, match="it is one of .txt, .json, .tsv"):
         save(DOCUMENT, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ocrkit import read_document
+from ocrkit.archive.formats import FORMATS
 from ocrkit.detection.network import LineNet
 from ocrkit.document import Document
 from ocrkit.errors import ImageError, MissingPartError
@@ -108,7 +109,7 @@ def test_an_upload_is_selected_shown_and_read(reader: widgets.Reader) -> None:
     assert reader.source.label == "mine.png (uploaded)"
     reader.button.click()
     assert "mine.png:" in reader.status.value
-    assert set(downloads(reader)) == {"mine.txt", "mine.json"}
+    assert set(downloads(reader)) == {f"mine{kind.suffix}" for kind in FORMATS.values()}
     assert b"/" not in json.loads(downloads(reader)["mine.json"])["source"].encode()
     upload(reader, "mine.png", (SAMPLES / "form.png").read_bytes())  # the same again
     assert "Press Read" in reader.status.value
