@@ -18,6 +18,7 @@ _HOME = {
     "read_page": "pipeline",
     "ReadOptions": "pipeline",
     "save": "archive.formats",
+    "search": "archive.search",
     "Document": "document",
     "Page": "document",
     "Line": "document",

@@ -30,6 +30,7 @@ from ocrkit.archive.workers import MANY_FILES
 from ocrkit.detection import DetectorName
 from ocrkit.document import MIN_CONFIDENCE
 from ocrkit.errors import (
+    CatalogueError,
     CheckpointError,
     MissingPartError,
     OcrkitError,
@@ -313,7 +314,7 @@ def search(
 
     Exit status: 0 something was found, 1 nothing, 2 a query or folder that cannot be searched.
     """
-    with _session() as session:
+    with _session(QueryError, CatalogueError) as session:
         from ocrkit.archive.search import search as find
 
         hits = find(query, folder, limit)
@@ -466,8 +467,11 @@ def _terminate(number: int, frame: object) -> None:
 
 
 @contextmanager
-def _session() -> Iterator[_Session]:
-    """A session whose end sets the exit status, and which never shows a traceback."""
+def _session(*usage: type[OcrkitError]) -> Iterator[_Session]:
+    """A session whose end sets the exit status, and which never shows a traceback.
+
+    usage: further errors that mean that the command was wrong.
+    """
     session = _Session()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
@@ -477,7 +481,7 @@ def _session() -> Iterator[_Session]:
         yield session
     except OcrkitError as error:
         session.fail(str(error))
-        wrong = isinstance(error, CheckpointError | MissingPartError | QueryError)
+        wrong = isinstance(error, (CheckpointError, MissingPartError, *usage))
         raise typer.Exit(USAGE if wrong else FAILED) from error
     except ModuleNotFoundError as error:
         session.fail(missing_package(error))

@@ -218,7 +218,8 @@ def _pages(catalogue: Catalogue, query: Query, limit: int) -> list[tuple[int, fl
 def _hit(catalogue: Catalogue, query: Query, id: int, score: float) -> Hit:
     file, page = catalogue.page_text(id)
     everything = list(places(page))
-    found = dict.fromkeys(place for term in query.terms for place in term.found(everything))
+    matched = {place for term in query.terms for place in term.found(everything)}
+    found = [place for place in everything if place in matched]
     lines = [place.line for place in found]
     best = max(sorted(set(lines)), key=lines.count, default=0)
     here = [place.words[0] for place in found if place.line == best]

@@ -59,7 +59,8 @@ def scan(path: Path | str, *heights: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pages = [Image.new("L", (200, height), 255) for height in heights or (120,)]
     more: dict[str, Any] = {"save_all": True, "append_images": pages[1:]} if pages[1:] else {}
-    pages[0].save(path, **more)
+    kind = {".tif": "TIFF", ".jpg": "JPEG"}.get(path.suffix.lower(), "PNG")
+    pages[0].save(path, kind, **more)
     return path
 
 

@@ -77,7 +77,7 @@ def test_a_copy_of_a_file_takes_its_pages(read_pages: list[tuple[str, int]]) -> 
     Path("b.tif").write_bytes(Path("a.tif").read_bytes())
     read_into("out", [Path("b.tif")])
     assert read_pages == []
-    assert results()["b.txt"] == "page of 50 rows\n\fpage of 60 rows\n"
+    assert results()["b.txt"] == "page of 50 rows\fpage of 60 rows\n"
     assert {hit.file for hit in search("rows", "out")} == {"a.tif", "b.tif"}
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_page(
     read_pages.clear()
     assert read_into("out", sources)[0] == "1 begun before"
     assert read_pages == [("a.tif", 3)]
-    assert results() == {"a.txt": "page of 50 rows\n\fpage of 60 rows\n\fpage of 70 rows\n"}
+    assert results() == {"a.txt": "page of 50 rows\fpage of 60 rows\fpage of 70 rows\n"}
 
 
 def test_only_the_failed_pages_of_a_file_are_read_again(read_pages: list[tuple[str, int]]) -> None:
@@ -179,7 +179,7 @@ def test_results_of_two_runs_never_have_the_same_name() -> None:
     assert results()["a.txt"] == "page of 90 rows\n"
 
 
-@pytest.mark.parametrize("name", ["..png", "...png", ".. .png", "-.png", "....tif"])
+@pytest.mark.parametrize("name", ["..png", "...png", ".. .png", "-.png", "....jpg"])
 def test_nothing_is_written_outside_of_the_folder(name: str) -> None:
     read_into("x/o" if Path("x").mkdir() else "x/o", [scan(name)])
     assert [path for path in Path(".").rglob("*.txt") if Path("x/o") not in path.parents] == []
@@ -187,9 +187,7 @@ def test_nothing_is_written_outside_of_the_folder(name: str) -> None:
 
 
 def test_no_result_takes_the_place_of_a_scan() -> None:
-    scans = [scan("s/a.tif", 50), scan("s/a.txt.png", 60)]
-    os.rename("s/a.txt.png", "s/a.txt")  # an image with a wrong suffix
-    scans[1] = Path("s/a.txt")
+    scans = [scan("s/a.tif", 50), scan("s/a.txt", 60)]  # a PNG with a wrong suffix
     read_into("s", scans, [Path("s")])
     assert Path("s/a.txt").read_bytes().startswith(b"\x89PNG")
     assert sorted(p.read_text() for p in Path("s").glob("*.txt") if p.name != "a.txt") == [
