@@ -538,7 +538,6 @@ def _read_into(
                 if step.error:
                     session.fail(step.error)
                 counts["failed"] += bool(step.error)
-                counts["written"] += step.written
                 if step.document is not None:
                     counts["pages"] += len(step.document.pages)
                     if len(run.plan.files) <= SHOWN:
@@ -556,7 +555,7 @@ def _read_into(
 
 
 def _counted(counts: Counter[str], run: FolderRun, meter: Meter) -> str:
-    parts = [f"{counts['written']} written"]
+    parts = [f"{run.written} written"]
     if run.pages:
         parts[0] += f" ({run.pages} pages read{meter.rate and ', '}{meter.rate})"
     if known := run.plan.counts["unchanged"]:

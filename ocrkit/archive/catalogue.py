@@ -336,11 +336,11 @@ class Catalogue:
 
     # --- results
 
-    def add_output(self, path: Path, file: int, format: str) -> None:
-        """Note a file of results that was written."""
+    def add_outputs(self, file: int, results: Iterable[tuple[Path, str]]) -> None:
+        """Note the results of a file that were written: their paths and formats."""
+        rows = [(_text(os.path.abspath(path)), file, format) for path, format in results]
         with self._change() as connection:
-            sql = "INSERT OR REPLACE INTO outputs VALUES (?, ?, ?)"
-            connection.execute(sql, (_text(os.path.abspath(path)), file, format))
+            connection.executemany("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?)", rows)
 
     def outputs(self) -> dict[Path, tuple[int, str]]:
         """All files of results: the file that each was made of, and its format."""

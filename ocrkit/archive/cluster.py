@@ -38,7 +38,7 @@ def read_on_cluster(deal: Deal, options: ReadOptions, address: str) -> Iterator[
             f"{address}: no Dask scheduler answers: {' '.join(str(error).split())}"
         ) from error
     with client:
-        running = as_completed(raise_errors=False)
+        running = as_completed(loop=client.loop, raise_errors=False)
         tasks: dict[Any, Task] = {}
 
         def give() -> None:

@@ -41,7 +41,7 @@ class Step:
 class FolderRun:
     """One run into a folder; `steps` does the work, and the counts say how far it is.
 
-    pages: tried so far. expected: all pages to be read, as far as it is known: a file counts as one
+    written: files whose results are all in their places. pages: tried so far. expected: all pages to be read, as far as it is known: a file counts as one
     page until it is opened.
     """
 
@@ -49,6 +49,7 @@ class FolderRun:
     options: ReadOptions
     output: Output
     plan: Plan
+    written: int = 0
     pages: int = 0
     expected: int = 0
     _begun: dict[Path, _Begun] = field(default_factory=dict)
@@ -184,9 +185,10 @@ class FolderRun:
         written = False
         if document.pages or not error:
             try:
-                for path, format in write_results(document, self._stem(file), self.output):
-                    self.catalogue.add_output(path, file.id, format)
+                results = list(write_results(document, self._stem(file), self.output))
                 written = True
+                self.written += 1
+                self.catalogue.add_outputs(file.id, results)
             except CatalogueError:
                 raise
             except OcrkitError as reason:

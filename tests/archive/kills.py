@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -91,18 +92,23 @@ def texts(out: Path) -> dict[str, str]:
 
 
 def pages_read(out: Path) -> int:
-    """Pages in the catalogue; raises sqlite3.Error if it is damaged."""
+    """Pages in the catalogue."""
     if not (out / "ocrkit.db").exists():
         return 0
-    with sqlite3.connect(out / "ocrkit.db") as connection:
+    with closing(sqlite3.connect(out / "ocrkit.db", timeout=30)) as connection:
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            return 0  # killed before the tables were made
+        return connection.execute("SELECT count(*) FROM pages WHERE error IS NULL").fetchone()[0]
+
+
+def check(out: Path) -> None:
+    """Raises sqlite3.Error if the catalogue is damaged."""
+    with closing(sqlite3.connect(out / "ocrkit.db", timeout=30)) as connection:
         (state,) = connection.execute("PRAGMA integrity_check").fetchone()
         if state != "ok":
             raise sqlite3.DatabaseError(state)
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            return 0  # killed before the tables were made
-        connection.execute("INSERT INTO page_words (page_words) VALUES ('integrity-check')")
-        connection.rollback()
-        return connection.execute("SELECT count(*) FROM pages WHERE error IS NULL").fetchone()[0]
+        if connection.execute("PRAGMA user_version").fetchone()[0]:
+            connection.execute("INSERT INTO page_words (page_words) VALUES ('integrity-check')")
 
 
 def kill_runs(
@@ -114,7 +120,11 @@ def kill_runs(
     number: int = signal.SIGKILL,
     latest: float = 8.0,
 ) -> Damage:
-    """Kill runs at random moments up to `latest` seconds; compare with a run that is left alone."""
+    """Kill runs at random moments; compare with a run that is left alone.
+
+    Every second kill comes up to `latest` seconds after the start, the others after a random number
+    of pages and a part of a second.
+    """
     scans, whole = folder / "scans", folder / "whole"
     draw_pages(scans, pages)
     assert start(scans, whole, jobs).wait() == 0
@@ -124,7 +134,10 @@ def kill_runs(
         round_ += 1
         out = folder / f"out{round_}"
         while damage.kills < kills:
-            if not _kill_once(scans, out, jobs, number, chance.uniform(0.2, latest), damage):
+            after, wanted = chance.uniform(0.2, latest), 0
+            if damage.kills % 2:
+                after, wanted = chance.uniform(0, 0.3), chance.randint(1, max(1, pages // 6))
+            if not _kill_once(scans, out, jobs, number, after, wanted, damage):
                 break
             _compare(out, expected, damage)
         start(scans, out, jobs).wait()  # and this one may end by itself
@@ -135,12 +148,20 @@ def kill_runs(
 
 
 def _kill_once(
-    scans: Path, out: Path, jobs: int | None, number: int, after: float, damage: Damage
+    scans: Path,
+    out: Path,
+    jobs: int | None,
+    number: int,
+    after: float,
+    wanted: int,
+    damage: Damage,
 ) -> bool:
-    """Kill one run; False if it had ended by itself before."""
+    """Kill one run after so many pages and seconds; False if it had ended by itself before."""
     before, files = pages_read(out), set(texts(out)) if out.exists() else set()
     mark = uuid4().hex
     process = start(scans, out, jobs, mark)
+    while process.poll() is None and wanted and pages_read(out) < before + wanted:
+        time.sleep(0.01)
     try:
         process.wait(after)
         return False
@@ -152,7 +173,10 @@ def _kill_once(
     damage.left += len(left)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
+    if not (out / "ocrkit.db").exists():
+        return True
     try:
+        check(out)
         now = pages_read(out)
     except sqlite3.Error:
         damage.torn += 1
