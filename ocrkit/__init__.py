@@ -19,6 +19,7 @@ _HOME = {
     "ReadOptions": "pipeline",
     "save": "archive.formats",
     "load_document": "archive.formats",
+    "search": "archive.search",
     "Document": "document",
     "Page": "document",
     "Line": "document",

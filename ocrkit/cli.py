@@ -1,14 +1,18 @@
-"""The command line: `ocrkit read`, `recognize`, `doctor`, `benchmark` and `pretrain`.
+"""The command line: `ocrkit read`, `search`, `recognize`, `doctor`, `benchmark` and `pretrain`.
 
 Slow imports are left to the command that needs them, so that every command starts at once.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import islice
@@ -21,22 +25,29 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from ocrkit.archive.formats import FORMATS, save
+from ocrkit.archive.formats import FORMATS
+from ocrkit.archive.workers import MANY_FILES
 from ocrkit.detection import DetectorName
 from ocrkit.document import MIN_CONFIDENCE
 from ocrkit.errors import (
+    CatalogueError,
     CheckpointError,
     MissingPartError,
     OcrkitError,
     OutputError,
+    QueryError,
     missing_package,
 )
-from ocrkit.files import output_stems
+from ocrkit.plain import one_line
+from ocrkit.progress import Meter
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ocrkit.archive.folder import FolderRun
+    from ocrkit.archive.results import Output
     from ocrkit.document import Document
+    from ocrkit.image import Found
     from ocrkit.pipeline import ReadOptions
 
 T = TypeVar("T")
@@ -46,7 +57,8 @@ OVERLAY = re.compile(r"\.overlay(\.\d+)?\.jpg$")  # the end of the names of --ov
 SHOWN = 12  # the text of up to so many files is printed without --show
 WIDTH, HIDDEN = 0.25, 128  # of a recogniser that is trained from random weights
 CHUNK = 256  # line images held in memory at a time
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+MOST_FAILURES = 50  # errors that are shown
+FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     help="Read historical documents on an ordinary CPU.",
@@ -117,7 +129,28 @@ PagesWithTextOption = Annotated[
     ),
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, help="How many files are read at the same time.")
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="How many processes, of one thread each, read pages at the same time. [default: one "
+        f"process with all cores; for {MANY_FILES} files or more a process for each core]",
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Read on a Dask cluster, by the address of its scheduler, as tcp://10.0.0.1:8786; its "
+        "workers see the files under the same paths.",
+    ),
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Also read files that have been read before.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON Lines: an object for each, on a line of its own.")
 ]
 ShowOption = Annotated[
     bool | None,
@@ -205,43 +238,46 @@ def read(
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
     pages_with_text: PagesWithTextOption = "keep",
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
+    cluster: ClusterOption = None,
+    again: AgainOption = False,
     show: ShowOption = None,
 ) -> None:
     """Read documents: PDF files, images (PNG, JPEG, TIFF and others), and folders of them.
 
-    The text of a single file is printed, and not written, unless --output, --format or --overlay is
-    given. Otherwise the results of each file go into the output folder, under the file's name and
-    in the same subfolders. Pictures that --overlay wrote are never read.
+    The text of a single file is printed, and not written, unless --output, --format, --overlay or
+    --cluster is given. Otherwise the results of each file go into the output folder, under the
+    file's name and in the same subfolders, with a catalogue (ocrkit.db) and a report (report.html).
+
+    Run the same command again after it was stopped, or when files have come or changed: only what
+    is new, changed, or failed before is read, and everything if other settings or weights are
+    given. Results that a run has written are never read.
 
     Exit status: 0 all read, 1 some failed, 2 wrong usage.
     """
     kinds = _formats(formats or "txt")
-    written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay)
+    if jobs and cluster:
+        wrong = "a cluster has its own workers: give one of the two"
+        raise typer.BadParameter(wrong, param_hint="--jobs, --cluster")
+    written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay or cluster)
     with _session() as session:
+        folder = output or OUTPUT
+        if written:
+            _make_folder(folder)
+            session.say(f"Looking for files: {_few(paths)}")
         with _status("Loading"):
+            from ocrkit.archive.results import Output
+            from ocrkit.archive.workers import sensible_jobs
             from ocrkit.pipeline import ReadOptions
 
             options = ReadOptions(detector, recognizer, min_confidence, decoder, pages_with_text)
         if not written:
             _print_text(paths, options, session)
             return
-        folder = output or OUTPUT
-        _make_folder(folder)
-        sources = session.find(paths)
-        show = len(sources) <= SHOWN if show is None else show
-        stems = output_stems(sources, paths, folder)
-        table = Table("file", "pages", "lines", "confidence", "seconds")
-        for stem, document in _documents(sources, stems, options, jobs, session):
-            with session.catching_errors():
-                table.add_row(*map(Text, _summary(document)))
-                if show:
-                    session.print(_titled(document))
-                _write(document, stem, kinds, overlay)
-        if table.row_count:
-            Console(stderr=True).print(table)
-        failed = f", {session.failures} failed" if session.failures else ""
-        typer.echo(f"{table.row_count} read{failed}, results in {folder}", err=True)
+        found = session.find(paths)
+        jobs = jobs or (None if cluster else sensible_jobs(len(found.images)))
+        what = Output(tuple(kinds), overlay, jobs, cluster, again)
+        _read_into(folder, found, paths, options, what, show, session)
 
 
 @app.command()
@@ -249,13 +285,17 @@ def recognize(
     files: LineFiles,
     recognizer: RecognizerOption = None,
     decoder: DecoderOption = "language",
+    json_lines: JsonOption = False,
 ) -> None:
     """Read images of single lines; prints file, confidence and text, separated by tabs.
+
+    In a file name, tabs, line ends and other control characters are printed as backslash escapes;
+    --json gives every name as it is.
 
     Exit status: 0 all read, 1 some failed, 2 wrong usage.
     """
     with _session() as session:
-        sources = session.find(files)
+        sources = session.find(files).images
         with _status("Loading"):
             from ocrkit.recognition.recognizer import Recognizer
 
@@ -264,7 +304,46 @@ def recognize(
         while chunk := list(islice(crops, CHUNK)):
             readings = reader([crop for _, crop in chunk])
             for (source, _), reading in zip(chunk, readings, strict=True):
-                session.print(f"{source}\t{reading.confidence:.3f}\t{reading.text}")
+                name, confidence = str(source), round(float(reading.confidence), 3)
+                if json_lines:
+                    row = {"file": name, "confidence": confidence, "text": reading.text}
+                    session.print(json.dumps(row))
+                else:
+                    text = one_line(reading.text)
+                    session.print(f"{one_line(name)}\t{confidence:.3f}\t{text}")
+
+
+@app.command()
+def search(
+    query: Annotated[
+        str, typer.Argument(help='Words: mill, mill*, *mill*, "old mill", mill OR mine, mill -old')
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The output folder of `ocrkit read`.")
+    ] = OUTPUT,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Pages to show.")] = 20,
+    json_lines: JsonOption = False,
+) -> None:
+    """Search what was read: prints file, page, line and the text around the words, best first.
+
+    All words must be on the page. Case, accents and long s make no difference; after pages with the
+    words themselves come pages where one letter of a longer word was misread.
+
+    Exit status: 0 something was found, 1 nothing, 2 a query or folder that cannot be searched.
+    """
+    with _session(QueryError, CatalogueError) as session:
+        from ocrkit.archive.search import search as find
+
+        hits = find(query, folder, limit)
+        for hit in hits:
+            if json_lines:
+                session.print(json.dumps(hit.to_dict()))
+            else:
+                place = f"{one_line(hit.file)}, page {hit.page}, line {hit.line}"
+                session.print(f"{place}: {one_line(hit.snippet)}")
+        if not hits:
+            session.say("nothing found")
+            raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -358,14 +437,22 @@ class _Session:
 
     failures = 0
 
+    def say(self, text: str) -> None:
+        """A line for the person at the screen, not a result."""
+        with tqdm.external_write_mode():
+            typer.echo(one_line(text), err=True)
+
     def print(self, text: str) -> None:
         with tqdm.external_write_mode():  # or the progress bar and the text would mix
             typer.echo(text)
 
     def fail(self, message: str) -> None:
         self.failures += 1
-        with tqdm.external_write_mode():
-            typer.secho(message, fg="red", err=True)
+        if self.failures <= MOST_FAILURES:
+            with tqdm.external_write_mode():
+                typer.secho(one_line(message), fg="red", err=True)
+        elif self.failures == MOST_FAILURES + 1:
+            self.say("further errors are counted, but not shown; report.csv has them all")
 
     @contextmanager
     def catching_errors(self) -> Iterator[None]:
@@ -375,36 +462,54 @@ class _Session:
         except OcrkitError as error:
             self.fail(str(error))
 
-    def find(self, paths: Sequence[Path]) -> list[Path]:
+    def find(self, paths: Sequence[Path]) -> Found:
         """The images at the paths, each once, without the pictures that --overlay wrote."""
-        from ocrkit.image import find_images
+        from ocrkit.image import Found, search_folders
 
-        found: list[Path] = []
+        images: dict[Path, None] = {}
+        others: dict[Path, None] = {}
         for path in paths:
             with self.catching_errors():
-                images = find_images([path])
-                if path.is_dir():
-                    images = [image for image in images if not OVERLAY.search(image.name)]
-                if not images:
+                found = search_folders([path])
+                wanted = [image for image in found.images if not _is_overlay(image, path)]
+                images |= dict.fromkeys(wanted)
+                others |= dict.fromkeys(found.others)
+                if not wanted:
                     self.fail(
                         f"{path}: there are no images or PDF files in this folder "
                         "(pictures that --overlay wrote do not count)"
                     )
-                found += images
-        return list(dict.fromkeys(found))
+        return Found(list(images), [path for path in others if path not in images])
+
+
+def _is_overlay(image: Path, given: Path) -> bool:
+    return image != given and OVERLAY.search(image.name) is not None
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """The process was asked to end; what ends an interrupted command ends this one too."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _TerminatedError
 
 
 @contextmanager
-def _session() -> Iterator[_Session]:
-    """A session whose end sets the exit status, and which never shows a traceback."""
+def _session(*usage: type[OcrkitError]) -> Iterator[_Session]:
+    """A session whose end sets the exit status, and which never shows a traceback.
+
+    usage: further errors that mean that the command was wrong.
+    """
     session = _Session()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, TextIOWrapper):  # some terminals cannot show every character
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield session
     except OcrkitError as error:
         session.fail(str(error))
-        wrong = isinstance(error, CheckpointError | MissingPartError)
+        wrong = isinstance(error, (CheckpointError, MissingPartError, *usage))
         raise typer.Exit(USAGE if wrong else FAILED) from error
     except ModuleNotFoundError as error:
         session.fail(missing_package(error))
@@ -416,7 +521,8 @@ def _session() -> Iterator[_Session]:
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
         session.fail("stopped; all files that have been written are complete")
-        raise typer.Exit(INTERRUPTED) from error
+        status = TERMINATED if isinstance(error, _TerminatedError) else INTERRUPTED
+        raise typer.Exit(status) from error
     if session.failures:
         raise typer.Exit(FAILED)
 
@@ -428,29 +534,79 @@ def _status(text: str) -> Iterator[None]:
         yield
 
 
-def _documents(
-    sources: Sequence[Path],
-    stems: Sequence[Path],
+def _read_into(
+    folder: Path,
+    found: Found,
+    roots: Sequence[Path],
     options: ReadOptions,
-    jobs: int,
+    output: Output,
+    show: bool | None,
     session: _Session,
-) -> Iterator[tuple[Path, Document]]:
-    """What could be read of each source, with the stem of its results; a bar shows progress."""
-    from ocrkit.archive.run import read_documents
+) -> None:
+    """Read files into a folder; say what is done, how far it is, and what came of it."""
+    from ocrkit.archive.folder import FolderRun
+    from ocrkit.archive.report import write_report
 
-    results = read_documents(sources, options, jobs)
-    pairs = zip(stems, results, strict=True)
-    for stem, result in tqdm(pairs, total=len(sources), unit=" files", leave=False, disable=None):
-        if result.error:
-            session.fail(result.error)
-        if result.document is not None:
-            yield stem, result.document
+    with FolderRun.into(folder, found.images, roots, options, output) as run:
+        session.say(f"{len(run.plan.files)} files: {run.plan}")
+        left_out = run.left_out(found.others)
+        if left_out:
+            session.say(f"{len(left_out)} files are no images and are left out: {_few(left_out)}")
+        show = run.expected <= SHOWN if show is None else show
+        table = Table("file", "pages", "lines", "confidence", "seconds")
+        counts = Counter[str]()
+        meter = Meter("Reading", "pages", run.expected)
+        if not run.expected:
+            session.say("there is nothing to read; --again reads all files again")
+        try:
+            for step in run.steps():
+                meter.update(run.pages, run.expected)
+                if step.file is None:
+                    continue
+                if step.error:
+                    session.fail(step.error)
+                counts["failed"] += bool(step.error)
+                if step.document is not None:
+                    counts["pages"] += len(step.document.pages)
+                    if len(run.plan.files) <= SHOWN:
+                        table.add_row(*map(Text, _summary(step.document)))
+                    if show:
+                        session.print(_titled(step.document))
+        finally:
+            meter.close()
+            if table.row_count:
+                Console(stderr=True).print(table)
+            summary = _counted(counts, run, meter) + f", results in {folder}"
+            session.say(summary)
+        with session.catching_errors():
+            session.say(f"report: {write_report(run.catalogue, summary, left_out)}")
+
+
+def _counted(counts: Counter[str], run: FolderRun, meter: Meter) -> str:
+    parts = [f"{run.written} written"]
+    if run.pages:
+        parts[0] += f" ({run.pages} pages read{meter.rate and ', '}{meter.rate})"
+    if known := run.plan.counts["unchanged"]:
+        parts.append(f"{known} unchanged")
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} failed")
+    return ", ".join(parts)
+
+
+def _few(paths: Sequence[Path]) -> str:
+    """The first names of many."""
+    names = ", ".join(str(path) for path in paths[:3])
+    return names + (f" and {len(paths) - 3} others" if len(paths) > 3 else "")
 
 
 def _print_text(paths: Sequence[Path], options: ReadOptions, session: _Session) -> None:
-    sources = session.find(paths)
-    for _, document in _documents(sources, sources, options, 1, session):
-        session.print(document.text)
+    from ocrkit.archive.run import read_documents
+
+    for result in read_documents(session.find(paths).images, options):
+        if result.error:
+            session.fail(result.error)
+        if result.document is not None:
+            session.print(result.document.text)
 
 
 def _formats(text: str) -> list[str]:
@@ -472,30 +628,14 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot write into this folder: {error.strerror}") from error
 
 
-def _write(document: Document, stem: Path, formats: Iterable[str], overlay: bool) -> None:
-    for name in formats:
-        save(document, f"{stem}{FORMATS[name].suffix}")
-    if overlay:
-        from ocrkit.archive.overlay import overlay as draw
-        from ocrkit.image import load_pages
-
-        pages = {page.number: page for page in document.pages}
-        # Pages after the last may be damaged, and pages between may have been skipped.
-        arrays = islice(load_pages(document.source), max(pages, default=0))
-        for number, array in enumerate(arrays, start=1):
-            if page := pages.get(number):
-                # The number comes last, because x.1.overlay.jpg belongs to a file x.1.png.
-                ending = f".{number}" if len(pages) > 1 else ""
-                draw(array, page, f"{stem}.overlay{ending}.jpg")
-
-
 def _titled(document: Document) -> str:
     """The text of each page under a title with its confidence and time."""
     blocks = []
     for page in document.pages:
         number = f", page {page.number}" if len(document.pages) > 1 else ""
         seconds = sum(page.seconds.values())
-        title = f"{document.source}{number}: confidence {page.confidence:.0%}, {seconds:.2f} s"
+        name = f"{one_line(document.source)}{number}"
+        title = f"{name}: confidence {page.confidence:.0%}, {seconds:.2f} s"
         blocks.append(f"{title}\n{'-' * len(title)}\n{page.text}\n")
     return "\n".join(blocks)
 
@@ -504,7 +644,7 @@ def _summary(document: Document) -> tuple[str, ...]:
     pages, lines = len(document.pages), sum(len(page.lines) for page in document.pages)
     confidence = f"{document.confidence:.0%}" if document.text.strip() else "-"
     seconds = sum(sum(page.seconds.values()) for page in document.pages)
-    return document.source, str(pages), str(lines), confidence, f"{seconds:.2f}"
+    return one_line(document.source), str(pages), str(lines), confidence, f"{seconds:.2f}"
 
 
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:

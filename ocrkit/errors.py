@@ -27,6 +27,14 @@ class OutputError(OcrkitError):
     """A result cannot be written; the message begins with the path."""
 
 
+class CatalogueError(OcrkitError):
+    """The catalogue of an output folder is missing, damaged, full or in use by another run."""
+
+
+class QueryError(OcrkitError):
+    """A search query that asks for nothing that can be found."""
+
+
 def missing_package(error: ModuleNotFoundError) -> str:
     """What to say and to do where only the packages for reading are installed."""
     return (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import get_ident
 
@@ -30,19 +31,40 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-def output_stems(sources: Sequence[Path], roots: Sequence[Path], folder: Path) -> list[Path]:
+def output_stems(
+    sources: Sequence[Path],
+    roots: Sequence[Path],
+    folder: Path,
+    is_free: Callable[[Path], bool] = lambda stem: True,
+) -> list[Path]:
     """For each source the output path without its suffix; no two are the same.
 
     `roots` are the files and folders the user named. Folders below their common parent are kept:
     results of a/x.png and b/x.png are a/x and b/x; results of one folder `scans` have its tree.
-    Sources that differ only in their suffix keep it: x.png and x.tif.
+    Sources that differ only in their suffix keep it: x.png and x.tif. is_free: says whether a path
+    may be taken, or belongs to another file. Capital and small letters count as equal, because some
+    file systems do not tell them apart.
     """
     full = _below_common_folder(sources, roots)
-    count = Counter(path.with_suffix("") for path in full)
-    stems = [p if count[p.with_suffix("")] > 1 else p.with_suffix("") for p in full]
-    if len(set(stems)) < len(set(full)):  # for example x.png.tif beside x.png and x.tif
-        stems = full
-    return [folder / stem for stem in stems]
+    short = [_without_suffix(path) for path in full]
+    count = Counter(str(path).casefold() for path in short)
+    taken: set[str] = set()
+    stems = []
+    for path, shorter in zip(full, short, strict=True):
+        numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+        unique = [shorter] if count[str(shorter).casefold()] == 1 else []
+        for stem in itertools.chain(unique, [path], numbered):
+            if str(stem).casefold() not in taken and is_free(folder / stem):
+                break
+        taken.add(str(stem).casefold())
+        stems.append(folder / stem)
+    return stems
+
+
+def _without_suffix(path: Path) -> Path:
+    """The path without its suffix, unless only dots are left of its name, as of "..png"."""
+    stem = path.name.removesuffix(path.suffix)
+    return path.with_name(stem) if stem.strip(".") else path
 
 
 def _below_common_folder(sources: Sequence[Path], roots: Sequence[Path]) -> list[Path]:

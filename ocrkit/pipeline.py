@@ -77,11 +77,14 @@ def read_document(
     return Document(str(path), tuple(read_pages(path, options)), reader_name(options))
 
 
-def read_pages(path: str | Path, options: ReadOptions) -> Iterator[Page]:
-    """Read the pages of an image file one by one; raises as `read_document` does."""
+def read_pages(path: str | Path, options: ReadOptions, first: int = 1) -> Iterator[Page]:
+    """Read the pages of an image file one by one, from number `first`; raises as `read_document`.
+
+    The pages before `first` are not decoded.
+    """
     detector, recognizer = options.load()
     start = perf_counter()
-    for scan in load_scans(path, options.pages_with_text):
+    for scan in load_scans(path, options.pages_with_text, first):
         loaded = perf_counter() - start
         if scan.lines is None:
             number, confidence = scan.number, options.min_confidence

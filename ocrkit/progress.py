@@ -44,3 +44,65 @@ def _plain_progress(items: Collection[T], title: str, unit: str) -> Iterator[T]:
             rate = f"{1 / each:.0f} a second" if each < 0.5 else f"{each:.1f} s each"
             end = f"{each * (total - done):.0f} s left" if done < total else f"{seconds:.1f} s"
             print(f"{title}: {done} of {total} {unit}, {rate}, {end}")
+
+
+class Meter:
+    """How far a long piece of work is whose size becomes known on the way.
+
+    A bar in a terminal and an open notebook; in a log a line at once, after 10 seconds, and then
+    less and less often, on standard error.
+    """
+
+    def __init__(self, title: str, unit: str, total: int) -> None:
+        self.title, self.unit, self.total, self.done = title, unit, total, 0
+        self.start = time.monotonic()
+        self.next_line = 10.0
+        self.bar = self._bar()
+        if self.bar is None and total:
+            self._print()
+
+    def update(self, done: int, total: int) -> None:
+        """`done` of `total` units are done now."""
+        self.done, self.total = done, total
+        if self.bar is not None:
+            self.bar.n, self.bar.total = done, total
+            self.bar.set_postfix_str(self.rate, refresh=False)
+            self.bar.update(0)
+        elif time.monotonic() - self.start > self.next_line:
+            self.next_line = min(2 * self.next_line, self.next_line + 300)
+            self._print()
+
+    def close(self) -> None:
+        """Remove the bar; lines of a log stay."""
+        if self.bar is not None:
+            self.bar.close()
+
+    @property
+    def rate(self) -> str:
+        """Units a minute so far; empty before the first."""
+        minutes = max(time.monotonic() - self.start, 1e-9) / 60
+        return f"{self.done / minutes:.0f} {self.unit} a minute" if self.done else ""
+
+    def _print(self) -> None:
+        parts = [f"{self.title}: {self.done} of {self.total} {self.unit}"]
+        if self.done:
+            left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+            parts += [self.rate, f"{_duration(left)} left"]
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+    def _bar(self) -> tqdm | None:
+        numbers = "{n_fmt} of {total_fmt} |{bar}| {elapsed}, {remaining} left{postfix}"
+        style = {"bar_format": f"{{desc}}: {numbers}", "leave": False, "mininterval": 0.2}
+        if sys.stderr.isatty():
+            return tqdm(total=self.total, desc=self.title, **style)
+        if "JPY_SESSION_NAME" in os.environ:
+            from tqdm.notebook import tqdm_notebook
+
+            return tqdm_notebook(total=self.total, desc=self.title, **style)
+        return None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

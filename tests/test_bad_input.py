@@ -102,7 +102,7 @@ def test_a_bad_file_is_one_line_and_the_others_are_read(kind: str, named: bool) 
     assert complaint.startswith(f"scans/{name}: ")
     assert reason in complaint
     assert written() == ["a.txt", "z.txt"]
-    assert "2 read" in result.stderr
+    assert "2 written" in result.stderr
     assert "1 failed" in result.stderr
 
 

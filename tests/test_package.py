@@ -29,7 +29,7 @@ PACKAGE = ROOT / "ocrkit"
 # A room (a folder, or a file at the top) imports only from rows above its own.
 ROWS = (
     {"errors"},
-    {"document", "metrics", "processor", "progress"},
+    {"document", "metrics", "plain", "processor", "progress"},
     {"files", "image"},
     {"runtime"},
     {"recognition"},
@@ -82,6 +82,7 @@ READING = {
     "files",
     "image",
     "pipeline",
+    "plain",
     "processor",
     "progress",
     "recognition",

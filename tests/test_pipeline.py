@@ -216,7 +216,7 @@ def test_pages_before_a_damaged_one_are_kept(tmp_path: Path) -> None:
     assert result.document is not None
     assert [page.height for page in result.document.pages] == [100]
     assert str(result.error).startswith(f"{path}: damaged or cut short")
-    assert str(result.error).endswith("(the pages before it were read: 1)")
+    assert str(result.error).endswith("(pages read: 1, not read: 2-3)")
 
 
 def test_weights_that_have_changed_are_loaded_again(scans: list[Path], tmp_path: Path) -> None:

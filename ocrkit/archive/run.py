@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from multiprocessing import get_context
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocrkit.document import Document, Page
-from ocrkit.errors import OcrkitError
-from ocrkit.pipeline import ReadOptions, read_pages, reader_name
-from ocrkit.processor import usable_cores
-from ocrkit.runtime.threads import limit_threads
+from ocrkit.archive.tasks import Deal, Outcome, Source, read_here
+from ocrkit.archive.workers import read_in_processes
+from ocrkit.document import Document
+from ocrkit.pipeline import ReadOptions, reader_name
+
+HELD = 32  # files, and as many for each process, that may be finished before an earlier one
 
 
 @dataclass(frozen=True)
 class Result:
     """What became of one file: a document, or an error (one line that starts with the path).
 
-    A file that is damaged after its first pages has both: the document of these, and the error.
+    A file some of whose pages are damaged has both: the document of the others, and the error.
     """
 
     source: Path
@@ -36,89 +31,97 @@ class Result:
 def read_documents(
     paths: Iterable[str | Path],
     options: ReadOptions | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     **settings: Any,
 ) -> Iterator[Result]:
-    """Read files one after the other, or in `jobs` processes; yields in the order of `paths`.
+    """Read files in this process, or in `jobs` worker processes; yields in the order of `paths`.
 
-    settings: fields of ReadOptions; they come before those of `options`.
+    jobs: how many processes, of one thread each; pages are dealt out to them one by one. None reads
+    in this process, in which the networks use all cores. settings: fields of ReadOptions; they come
+    before those of `options`.
 
     A file that cannot be read gives a Result with an error, and the others are still read, even if
-    the file ends the process that reads it, for example because memory runs out. With more than one
-    job the detector and the recogniser are sent to the processes by pickle, so names are best.
+    a page ends the process that reads it, for example because memory runs out. With `jobs` the
+    detector and the recogniser are sent to the processes by pickle, so names are best.
 
     Raises CheckpointError or MissingPartError, before the first file, if weights cannot be loaded.
     """
     options = replace(options or ReadOptions(), **settings)
-    options.load()
     sources = [Path(path) for path in paths]
-    read = partial(_read_file, options=options)
-    if jobs <= 1 or len(sources) <= 1:
-        yield from map(read, sources)
-        return
-    while sources:
-        done = 0
-        for result in _in_processes(read, sources, jobs):
-            done += 1
-            yield result
-        # A process has ended because of one of the files that were being read. The first of them is
-        # read again by itself, so that no file is blamed for another.
-        for source in sources[done : done + 1]:
-            alone = next(_in_processes(read, [source], 1), None)
-            yield alone or Result(source, None, f"{source}: ended the process that was reading it")
-        sources = sources[done + 1 :]
+    wanted = Counter(sources)  # how often each is still to be yielded
+    begun: dict[Path, _File] = {}
+    reader = reader_name(options)
+    yielded = 0
+
+    def to_read() -> Iterator[Source]:
+        for path in dict.fromkeys(sources):
+            begun[path] = _File(path, reader)
+            yield Source(path)
+
+    deal = Deal(to_read(), lambda: len(begun) < HELD * (1 + (jobs or 0)))
+    for outcome in outcomes(deal, options, jobs):
+        begun[outcome.task.source].add(outcome)
+        while yielded < len(sources) and (file := begun.get(sources[yielded])) and file.complete:
+            yielded += 1
+            wanted[file.source] -= 1
+            if not wanted[file.source]:
+                del begun[file.source]
+            yield file.result()
 
 
-def _in_processes(
-    read: Callable[[Path], Result], sources: Sequence[Path], jobs: int
-) -> Iterator[Result]:
-    """Results in the order of `sources`, until a process ends before its result."""
-    # A forked process may hang if its parent has started threads, so they are spawned.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_process, (jobs,))
-    try:
-        with _ctrl_c_ignored():  # the processes inherit this: Ctrl-C is for their parent
-            pending = [pool.submit(read, source) for source in sources]
-        for future in pending:
-            yield future.result()
-    except BrokenProcessPool:
-        return
-    finally:
-        pool.shutdown(cancel_futures=True)
+def outcomes(
+    deal: Deal, options: ReadOptions, jobs: int | None, cluster: str | None = None
+) -> Iterator[Outcome]:
+    """The outcome of every task: from a Dask cluster, worker processes, or this process."""
+    if cluster is not None:
+        from ocrkit.archive.cluster import read_on_cluster
+
+        return read_on_cluster(deal, options, cluster)
+    return read_here(deal, options) if jobs is None else read_in_processes(deal, options, jobs)
 
 
-def _read_file(source: Path, options: ReadOptions) -> Result:
-    pages: list[Page] = []
-    error = None
-    try:
-        for page in read_pages(source, options):
-            pages.append(page)
-    except OcrkitError as reason:
-        error = str(reason)
-    except Exception as reason:  # one unusual file must not stop a run of thousands
-        error = f"{source}: cannot be read: {_one_line(reason)}"
-    if pages and error:
-        error += f" (the pages before it were read: {len(pages)})"
-    document = Document(str(source), tuple(pages), reader_name(options)) if pages else None
-    return Result(source, document, error)
+@dataclass
+class _File:
+    """The pages of a file that have been read so far."""
+
+    source: Path
+    reader: str
+    count: int | None = None  # not known yet
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.count is not None:
+            self.count = outcome.count
+        else:
+            self.outcomes.append(outcome)
+
+    @property
+    def complete(self) -> bool:
+        # Without a count there is one outcome: the error of counting.
+        return len(self.outcomes) >= (self.count or 1)
+
+    def result(self) -> Result:
+        pages = sorted((o.page for o in self.outcomes if o.page), key=lambda page: page.number)
+        errors = {o.task.number: o.error for o in self.outcomes if o.error}
+        document = Document(str(self.source), tuple(pages), self.reader)
+        error = file_error(errors, len(pages))
+        return Result(self.source, document if pages or not error else None, error)
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__} {' '.join(str(error).split())}".strip()
+def file_error(errors: Mapping[int, str], read: int) -> str | None:
+    """One line about a file, from the errors of pages by number and how many were read."""
+    if not errors:
+        return None
+    unread = f" (pages read: {read}, not read: {_ranges(sorted(errors))})" if read else ""
+    return errors[min(errors)] + unread
 
 
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set a signal's handler
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _start_process(jobs: int) -> None:
-    """Share the cores with the other processes, and leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows this is not inherited
-    limit_threads(max(1, usable_cores() // jobs))
+def _ranges(numbers: list[int]) -> str:
+    """1, 2, 3 and 7 as "1-3, 7"."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

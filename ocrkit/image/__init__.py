@@ -5,7 +5,7 @@ and `strips` prepares lines and pages as input for the networks.
 """
 
 from ocrkit.image.crops import crop_polygon, points_along, scaled
-from ocrkit.image.finding import find_images, search_folders
+from ocrkit.image.finding import Found, find_images, search_folders
 from ocrkit.image.grey import grey
 from ocrkit.image.kinds import IMAGE_SUFFIXES, KINDS, is_pdf
 from ocrkit.image.loading import count_pages, load_pages, load_scans, open_image
@@ -31,6 +31,7 @@ from ocrkit.image.strips import (
 
 __all__ = [
     "ASSUMED_DPI",
+    "Found",
     "IMAGE_SUFFIXES",
     "KINDS",
     "MAX_PIXELS",

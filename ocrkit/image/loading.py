@@ -59,16 +59,30 @@ def load_scans(
         if is_pdf(head):
             yield from pdf_scans(file, pages_with_text, first)
             return
-        for number, image in enumerate(pictures(file, head), start=1):
-            if number >= first:
-                dpi = resolution(image)
-                yield Scan(grey(image), number, dpi[0] if dpi else None)
+        for number, image in enumerate(pictures(file, head, first), start=first):
+            dpi = resolution(image)
+            yield Scan(grey(image), number, dpi[0] if dpi else None)
 
 
 def count_pages(path: str | Path) -> int:
-    """How many pages `load_scans` would yield if none of them has text; raises as it does."""
+    """How many pages `load_scans` would yield if none of them has text; no pixels are decoded.
+
+    Where the header of a page is damaged, this page is the last that counts: loading it raises the
+    reason. Raises ImageError as `load_scans` does if there is no page before it.
+    """
     with open_image(path) as (file, head):
-        return count_pdf_pages(file) if is_pdf(head) else sum(1 for _ in frames(file, head))
+        return count_pdf_pages(file) if is_pdf(head) else _count(frames(file, head))
+
+
+def _count(images: Iterator[object]) -> int:
+    next(images)
+    count = 1
+    try:
+        for _ in images:
+            count += 1
+    except Exception:  # Pillow raises many kinds of error for damaged headers
+        count += 1
+    return count
 
 
 @contextmanager

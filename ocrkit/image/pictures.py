@@ -19,14 +19,16 @@ _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
 _ORIENTATION, _X_RESOLUTION = 0x0112, 0x011A
 
 
-def pictures(file: BinaryIO, head: bytes) -> Iterator[ImageFile.ImageFile]:
+def pictures(file: BinaryIO, head: bytes, first: int = 1) -> Iterator[ImageFile.ImageFile]:
     """The pages of an open picture file, which begins with `head`, each loaded and upright.
+
+    first: the number of the first page; those before it are not decoded.
 
     A TIFF file has one or more pages; its thumbnails are skipped. Of an animation the first picture
     is taken. Sizes are checked in the header, before pixels are decoded. A picture is changed when
     the next is taken. Raises ImageError, and many other errors if the file is damaged.
     """
-    for image in frames(file, head):
+    for image in islice(frames(file, head), first - 1, None):
         load(image)
         # An invalid EXIF rotation is ignored: the pixels are intact, and most scans are upright.
         with suppress(Exception):

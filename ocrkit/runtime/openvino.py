@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ocrkit.errors import CheckpointError, MissingPartError
+from ocrkit.processor import usable_cores
 from ocrkit.runtime.metadata import METADATA_KEY, check_sizes
 from ocrkit.runtime.packages import needs
 from ocrkit.runtime.threads import thread_count
@@ -34,6 +35,7 @@ class OpenVinoBackend:
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
         self.requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.threads = compiled.get_property("INFERENCE_NUM_THREADS")
         self.idle: deque[Any] = deque()  # its methods are atomic
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -43,7 +45,14 @@ class OpenVinoBackend:
         return self._output(request)
 
     def run_batches(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The outputs for many batches, in order; the next ones are computed in the background."""
+        """The outputs for many batches, in order; the next ones are computed in the background.
+
+        With one thread nothing is computed in the background: a process that was given one core
+        takes no more.
+        """
+        if self.threads == 1:
+            yield from map(self, batches)
+            return
         running: deque[Any] = deque()
         try:
             for images in batches:
@@ -93,6 +102,9 @@ def compile_network(
         "INFERENCE_PRECISION_HINT": hint,
         "INFERENCE_NUM_THREADS": thread_count(),
         "NUM_STREAMS": min(streams, thread_count()),
+        # OpenVINO binds its threads to cores, from the first core on. Processes that share a
+        # machine would all be bound to the same ones, and the other cores would have nothing to do.
+        "ENABLE_CPU_PINNING": thread_count() == usable_cores(),
     }
     try:
         compiled = ov.Core().compile_model(network, "CPU", settings)
