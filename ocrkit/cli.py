@@ -111,6 +111,9 @@ DecoderOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=1, help="How many files are read at the same time.")
 ]
+DehyphenateOption = Annotated[
+    bool, typer.Option("--dehyphenate", help="Join words that are broken at the end of a line.")
+]
 ShowOption = Annotated[
     bool | None,
     typer.Option(
@@ -179,6 +182,7 @@ def read(
     recognizer: RecognizerOption = None,
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
+    dehyphenate: DehyphenateOption = False,
     jobs: JobsOption = 1,
     show: ShowOption = None,
 ) -> None:
@@ -196,7 +200,7 @@ def read(
         with _status("Loading"):
             from ocrkit.pipeline import ReadOptions
 
-            options = ReadOptions(detector, recognizer, min_confidence, decoder)
+            options = ReadOptions(detector, recognizer, min_confidence, decoder, dehyphenate)
         if not written:
             _print_text(paths, options, session)
             return
@@ -205,7 +209,7 @@ def read(
         sources = session.find(paths)
         show = len(sources) <= SHOWN if show is None else show
         stems = output_stems(sources, paths, folder)
-        table = Table("file", "pages", "lines", "confidence", "seconds")
+        table = Table("file", "pages", "lines", "left out", "confidence", "seconds")
         for stem, document in _documents(sources, stems, options, jobs, session):
             with session.catching_errors():
                 table.add_row(*map(Text, _summary(document)))
@@ -464,7 +468,8 @@ def _summary(document: Document) -> tuple[str, ...]:
     pages, lines = len(document.pages), sum(len(page.lines) for page in document.pages)
     confidence = f"{document.confidence:.0%}" if document.text.strip() else "-"
     seconds = sum(sum(page.seconds.values()) for page in document.pages)
-    return document.source, str(pages), str(lines), confidence, f"{seconds:.2f}"
+    left_out = sum(len(page.left_out) for page in document.pages)
+    return document.source, str(pages), str(lines), str(left_out), confidence, f"{seconds:.2f}"
 
 
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:

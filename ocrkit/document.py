@@ -238,10 +238,10 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
         "width": page.width,
         "height": page.height,
         "seconds": dict(page.seconds),
-        "dehyphenate": page.dehyphenate,
         "lines": [_line_to_dict(line) for line in page.lines],
         "blocks": [vars(block) for block in page.blocks],
         "left_out": [{"reason": left.reason, **_line_to_dict(left.line)} for left in page.left_out],
+        "dehyphenate": page.dehyphenate,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,8 +13,21 @@ from typing import Any
 import numpy as np
 
 from ocrkit.detection import Detector, load_detector
-from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
-from ocrkit.image import crop_polygon, load_pages, points_along
+from ocrkit.detection.layout import find_blocks
+from ocrkit.detection.rules import find_rules
+from ocrkit.document import (
+    MIN_CONFIDENCE,
+    Block,
+    Box,
+    Document,
+    LeftOut,
+    Line,
+    Page,
+    Reason,
+    Word,
+    mean_confidence,
+)
+from ocrkit.image import crop_polygon, load_pages, points_along, scaled
 from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -21,6 +35,7 @@ from ocrkit.runtime.weights import default_weights, weights_path
 # A page whose longest lines are read with less confidence may lie on its side or upside down. Pages
 # turned the wrong way had at most 0.88, and upright pages are rarely below this value.
 UPRIGHT_CONFIDENCE = 0.92
+RULE_LINES = 15.0  # px; rules are looked for on a page whose lines are at most so high
 TRIED_LINES = 12  # how many of the longest lines are read to decide that
 
 
@@ -32,12 +47,14 @@ class ReadOptions:
     recognizer: a recogniser, or the name or path that `Recognizer.load` takes; None for the kit's.
     min_confidence: lines with a lower confidence (0 to 1) are left out.
     decoder: of a recogniser that is given by name; see `Recognizer`.
+    dehyphenate: whether words that are broken at the end of a line are joined in the text.
     """
 
     detector: Detector | str = "lines"
     recognizer: Recognizer | str | Path | None = None
     min_confidence: float = MIN_CONFIDENCE
     decoder: str = "language"
+    dehyphenate: bool = False
 
     def load(self) -> tuple[Detector, Recognizer]:
         """The detector and the recogniser; raises what their loaders raise.
@@ -81,7 +98,8 @@ def read_pages(path: str | Path, options: ReadOptions) -> Iterator[Page]:
     for number, array in enumerate(load_pages(path), start=1):
         loaded = perf_counter() - start
         page = read_page(array, detector, recognizer, number, options.min_confidence)
-        yield replace(page, seconds={**page.seconds, "other": page.seconds["other"] + loaded})
+        seconds = {**page.seconds, "other": page.seconds["other"] + loaded}
+        yield replace(page, seconds=seconds, dehyphenate=options.dehyphenate)
         start = perf_counter()
 
 
@@ -107,16 +125,59 @@ def read_page(
         view = max([view, *likely], key=lambda view: view.confidence)
     rest = [i for i in range(len(view.polygons)) if i not in view.readings]
     readings = view.readings | _read_lines(view, rest, recognizer, clock)
-    height, width = page.shape
-    lines = []
-    for i, polygon in enumerate(view.polygons):
-        reading = readings[i]
-        confidence = 0.0 if _is_speck(reading.text) else reading.confidence
-        if reading.text and confidence >= min_confidence:
-            polygon = _turned_back(polygon, page.shape, view.turns) if view.turns else polygon
-            lines.append(_line(np.clip(polygon, 0, [width, height]), reading))
+    kept: list[int] = []
+    left_out: list[LeftOut] = []
+    for i, reading in sorted(readings.items()):
+        if reason := _reason(reading, min_confidence):
+            left_out.append(LeftOut(_line(page, view, i, reading), reason))
+        else:
+            kept.append(i)
+    texts = [readings[i].text for i in kept]
+    blocks = _blocks(view, [view.polygons[i] for i in kept], texts)
+    order = [number for block in blocks for number in block.lines]
+    lines = tuple(_line(page, view, kept[n], readings[kept[n]]) for n in order)
     clock.lap("other")
-    return Page(width, height, tuple(lines), number, clock.seconds)
+    height, width = page.shape
+    return Page(
+        width,
+        height,
+        lines,
+        number,
+        clock.seconds,
+        _renumbered(blocks),
+        tuple(left_out),
+    )
+
+
+def _reason(reading: Reading, min_confidence: float) -> Reason | None:
+    """Why a line is left out; None if it is not."""
+    if not reading.text:
+        return "no text"
+    if min_confidence and _is_speck(reading.text):
+        return "only marks"
+    return "low confidence" if reading.confidence < min_confidence else None
+
+
+def _blocks(view: _View, polygons: Sequence[np.ndarray], texts: Sequence[str]) -> list[Block]:
+    """The blocks of the lines of a view that are kept."""
+    if not polygons:
+        return []
+    heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
+    scale = min(1.0, RULE_LINES / max(float(np.median(heights)), 1.0))
+    rules = find_rules(scaled(view.page, scale), RULE_LINES).scaled(1 / scale)
+    return find_blocks(polygons, texts, rules)
+
+
+def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks with their lines numbered in reading order."""
+    number = count()
+    return tuple(
+        Block(
+            block.kind,
+            tuple(tuple(tuple(next(number) for _ in c) for c in row) for row in block.rows),
+        )
+        for block in blocks
+    )
 
 
 def _is_speck(text: str) -> bool:
@@ -186,7 +247,12 @@ def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.
     return np.stack(places[turns], axis=1)
 
 
-def _line(polygon: np.ndarray, reading: Reading) -> Line:
+def _line(page: np.ndarray, view: _View, number: int, reading: Reading) -> Line:
+    """A line of a view, in the pixels of the page (H, W)."""
+    polygon = view.polygons[number]
+    if view.turns:
+        polygon = _turned_back(polygon, page.shape, view.turns)
+    polygon = np.clip(polygon, 0, page.shape[::-1])
     words = tuple(
         Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
         for word in reading.words

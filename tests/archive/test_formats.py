@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ocrkit.archive.formats import FORMATS, save
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import Block, Box, Document, LeftOut, Line, Page, Word
 from ocrkit.errors import OutputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -35,7 +35,14 @@ DOCUMENT = Document(
             {"detect": 0.25, "recognize": 0.5, "other": 0.125},
         ),
         Page(400, 280, (), 2),
-        Page(380, 280, (line("№ 3 — 4½ d.", 15.5, 40),), 3),
+        Page(
+            380,
+            280,
+            (line("№ 3 — 4½ d.", 15.5, 40),),
+            3,
+            blocks=(Block("table", (((0,), ()),)),),
+            left_out=(LeftOut(line("·", 5, 5), "only marks"),),
+        ),
     ),
 )
 
