@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ocrkit.detection import Detector, load_detector
+from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.direction import View, upright_view
 from ocrkit.detection.layout import find_blocks
-from ocrkit.detection.rules import find_rules
 from ocrkit.document import (
     MIN_CONFIDENCE,
     Block,
@@ -25,18 +27,15 @@ from ocrkit.document import (
     Page,
     Reason,
     Word,
-    mean_confidence,
 )
-from ocrkit.image import crop_polygon, load_pages, points_along, scaled
-from ocrkit.recognition.reading import Reading
+from ocrkit.image import INITIAL_HEIGHT, crop_polygon, load_pages, points_along, with_initial
+from ocrkit.recognition.reading import Reading, WordReading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
-# A page whose longest lines are read with less confidence may lie on its side or upside down. Pages
-# turned the wrong way had at most 0.88, and upright pages are rarely below this value.
-UPRIGHT_CONFIDENCE = 0.92
-RULE_LINES = 15.0  # px; rules are looked for on a page whose lines are at most so high
-TRIED_LINES = 12  # how many of the longest lines are read to decide that
+SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
+# Dots that lead to a page number; a few of them are enough.
+_LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){3,}")
 
 
 @dataclass(frozen=True)
@@ -117,23 +116,18 @@ def read_page(
     in the pixels of the page as given, and begin at the top left of the text.
     """
     clock = _Clock()
-    view = _view(page, 0, detector, recognizer, clock)
-    if view.confidence < UPRIGHT_CONFIDENCE:
-        turned = [_view(page, turns, detector, recognizer, clock) for turns in (1, 2, 3)]
-        # A page of text is not turned for the few strokes that look like letters from the side.
-        likely = [other for other in turned if 4 * other.characters >= view.characters]
-        view = max([view, *likely], key=lambda view: view.confidence)
-    rest = [i for i in range(len(view.polygons)) if i not in view.readings]
-    readings = view.readings | _read_lines(view, rest, recognizer, clock)
+    view = upright_view(page, detector, recognizer, clock.lap)
+    found, rules = complete(view.page, view.polygons, detector)
+    view, readings = _read(view, found, recognizer, clock)
     kept: list[int] = []
     left_out: list[LeftOut] = []
     for i, reading in sorted(readings.items()):
-        if reason := _reason(reading, min_confidence):
+        if reason := _reason(reading, found[i], min_confidence):
             left_out.append(LeftOut(_line(page, view, i, reading), reason))
         else:
             kept.append(i)
     texts = [readings[i].text for i in kept]
-    blocks = _blocks(view, [view.polygons[i] for i in kept], texts)
+    blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
     order = [number for block in blocks for number in block.lines]
     lines = tuple(_line(page, view, kept[n], readings[kept[n]]) for n in order)
     clock.lap("other")
@@ -149,23 +143,111 @@ def read_page(
     )
 
 
-def _reason(reading: Reading, min_confidence: float) -> Reason | None:
+def _read(
+    view: View, found: Sequence[Found], recognizer: Recognizer, clock: _Clock
+) -> tuple[View, dict[int, Reading]]:
+    """The view with the lines that were found, and a reading of each of them."""
+    known = {view.polygons[i].tobytes(): reading for i, reading in view.readings.items()}
+    readings: dict[int, Reading] = {}
+    for i, line in enumerate(found):
+        reading = known.get(line.polygon.tobytes())
+        if line.sign:
+            readings[i] = Reading(
+                line.sign, SIGN_CONFIDENCE, (WordReading(line.sign, SIGN_CONFIDENCE, 0, 1),)
+            )
+        elif reading is not None and line.initial is None:
+            readings[i] = reading
+    rest = [i for i in range(len(found)) if i not in readings]
+    crops = [_crop(view.page, found[i]) for i in rest]
+    clock.lap("other")
+    readings |= zip(rest, recognizer(crops), strict=True)
+    clock.lap("recognize")
+    polygons = []
+    for i, line in enumerate(found):
+        polygon, readings[i] = _with_initial(line, readings[i])
+        readings[i] = _with_short_leader(readings[i], line.leader)
+        polygons.append(polygon)
+    return replace(view, polygons=polygons), readings
+
+
+def _crop(page: np.ndarray, line: Found) -> np.ndarray:
+    crop = crop_polygon(page, line.polygon)
+    if line.initial is None:
+        return crop
+    x0, y0, x1, y1 = line.initial
+    return with_initial(
+        crop, crop_polygon(page, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    )
+
+
+def _with_initial(line: Found, reading: Reading) -> tuple[np.ndarray, Reading]:
+    """The polygon of a line from its large capital on, and the reading with its words' places."""
+    if line.initial is None:
+        return line.polygon, reading
+    polygon = line.polygon.copy()
+    left, old, right = (
+        line.initial[0],
+        float(polygon[0, 0]),
+        float(polygon[len(polygon) // 2 - 1, 0]),
+    )
+    height = float(polygon[-1, 1] - polygon[0, 1])
+    x0, y0, x1, y1 = line.initial
+    # In the crop the capital had this width; on the page it reaches from `left` to `old`.
+    width = (x1 - x0) * INITIAL_HEIGHT * height / (y1 - y0)
+    share, place = width / (width + right - old), (old - left) / (right - left)
+
+    def moved(at: float) -> float:
+        if at < share:
+            return at / share * place
+        return place + (at - share) / (1 - share) * (1 - place)
+
+    words = tuple(replace(w, start=moved(w.start), end=moved(w.end)) for w in reading.words)
+    polygon[[0, -1], 0] = left
+    return polygon, replace(reading, words=words)
+
+
+def _with_short_leader(reading: Reading, leads: bool) -> Reading:
+    """The reading with at most three dots in a row; `leads` adds those that were cut off."""
+    reading = _without_first_dots(reading)
+    text = _LEADER.sub(" ... ", reading.text) + (" ..." if leads and reading.text else "")
+    if text == reading.text:
+        return reading
+    words: list[WordReading] = []
+    for word in reading.words:
+        dots = not word.text.strip(".·…")
+        parts = [word.text] if dots else _LEADER.sub(" ... ", word.text).split()
+        step = (word.end - word.start) / len(parts)
+        for i, part in enumerate(parts):
+            if dots and words and not words[-1].text.strip(".·…"):
+                words[-1] = replace(words[-1], text="...", end=word.end)
+            else:
+                words.append(
+                    WordReading(
+                        part, word.confidence, word.start + i * step, word.start + (i + 1) * step
+                    )
+                )
+    words = [replace(w, text=_LEADER.sub("...", w.text)) for w in words]
+    if leads and words and words[-1].text != "...":
+        words.append(WordReading("...", words[-1].confidence, 1.0, 1.0))
+    return Reading(" ".join(word.text for word in words), reading.confidence, tuple(words))
+
+
+def _without_first_dots(reading: Reading) -> Reading:
+    """The reading without the end of a leader before its text."""
+    words = reading.words
+    first = next((i for i, word in enumerate(words) if word.text.strip(".·…")), 0)
+    if not first or sum(len(word.text) for word in words[:first]) < 2:
+        return reading
+    return replace(reading, text=" ".join(word.text for word in words[first:]), words=words[first:])
+
+
+def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | None:
     """Why a line is left out; None if it is not."""
     if not reading.text:
         return "no text"
-    if min_confidence and _is_speck(reading.text):
+    if min_confidence and not line.sign and _is_speck(reading.text):
         return "only marks"
     return "low confidence" if reading.confidence < min_confidence else None
-
-
-def _blocks(view: _View, polygons: Sequence[np.ndarray], texts: Sequence[str]) -> list[Block]:
-    """The blocks of the lines of a view that are kept."""
-    if not polygons:
-        return []
-    heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
-    scale = min(1.0, RULE_LINES / max(float(np.median(heights)), 1.0))
-    rules = find_rules(scaled(view.page, scale), RULE_LINES).scaled(1 / scale)
-    return find_blocks(polygons, texts, rules)
 
 
 def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -198,47 +280,6 @@ class _Clock:
         self.last = now
 
 
-@dataclass(frozen=True)
-class _View:
-    """A page after some quarter turns anticlockwise, its lines, and readings of some of them."""
-
-    page: np.ndarray
-    turns: int
-    polygons: list[np.ndarray]
-    readings: dict[int, Reading] = field(default_factory=dict)
-
-    @property
-    def confidence(self) -> float:
-        return mean_confidence(list(self.readings.values()))
-
-    @property
-    def characters(self) -> int:
-        return sum(len(reading.text) for reading in self.readings.values())
-
-
-def _view(
-    page: np.ndarray, turns: int, detector: Detector, recognizer: Recognizer, clock: _Clock
-) -> _View:
-    """The page turned, its lines found and the longest of them read."""
-    page = np.ascontiguousarray(np.rot90(page, turns))
-    view = _View(page, turns, detector(page))
-    clock.lap("detect")
-    lengths = [np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in view.polygons]
-    longest = np.argsort(lengths)[::-1][:TRIED_LINES].tolist()
-    return replace(view, readings=_read_lines(view, longest, recognizer, clock))
-
-
-def _read_lines(
-    view: _View, numbers: Sequence[int], recognizer: Recognizer, clock: _Clock
-) -> dict[int, Reading]:
-    """The readings of some of a view's lines, by their numbers."""
-    crops = [crop_polygon(view.page, view.polygons[i]) for i in numbers]
-    clock.lap("other")
-    readings = dict(zip(numbers, recognizer(crops), strict=True))
-    clock.lap("recognize")
-    return readings
-
-
 def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarray:
     """A polygon of `np.rot90(page, turns)` in the pixels of the page (H, W)."""
     height, width = shape
@@ -247,7 +288,7 @@ def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.
     return np.stack(places[turns], axis=1)
 
 
-def _line(page: np.ndarray, view: _View, number: int, reading: Reading) -> Line:
+def _line(page: np.ndarray, view: View, number: int, reading: Reading) -> Line:
     """A line of a view, in the pixels of the page (H, W)."""
     polygon = view.polygons[number]
     if view.turns:

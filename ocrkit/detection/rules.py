@@ -11,6 +11,7 @@ from ocrkit.image import page_ink
 
 LENGTH = 3.0  # of the shortest rule, in heights of a line of text
 THICKNESS = 0.4  # of the thickest rule, in heights of a line
+BESIDE = 0.2  # the most ink beside a rule, as a share of its length
 _INK = 0.4  # of the darkest ink; a rule is at least so dark
 
 _NONE = np.zeros((0, 4))
@@ -38,12 +39,20 @@ def find_rules(page: np.ndarray, height: float) -> Rules:
 def _upright(ink: np.ndarray, height: float) -> np.ndarray:
     """Vertical rules (n, 4) of ink (H, W), 0 or 1."""
     length, wide = max(3, round(LENGTH * height)), max(2, round(THICKNESS * height))
-    # A rule that leans or is worn is closed first; pieces of letters are shorter than it is.
-    runs = cv2.morphologyEx(np.ascontiguousarray(ink), cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
+    ink = np.ascontiguousarray(ink)
+    # The pieces of a leaning rule stand side by side; made wider, they form one run.
+    runs = cv2.dilate(ink, np.ones((1, 3), np.uint8))
     runs = cv2.morphologyEx(runs, cv2.MORPH_OPEN, np.ones((length // 2, 1), np.uint8))
-    # The pieces of a leaning rule stand side by side.
     joined = cv2.dilate(runs, np.ones((max(3, length // 4), 3), np.uint8))
     pieces = cv2.connectedComponentsWithStats(joined, connectivity=8)[2][1:]
     x, y, w, h, _ = pieces.T
-    keep = (h >= length) & (w <= np.maximum(wide, 0.05 * h) + 2)
-    return np.stack([x, y, x + w, y + h], axis=1)[keep].astype(np.float64)
+    keep = (h >= length) & (w <= np.maximum(wide, 0.05 * h) + 4)
+    boxes = np.stack([x + 2, y, x + w - 2, y + h], axis=1)[keep]
+    return np.array([box for box in boxes if _is_apart(ink, box)], np.float64).reshape(-1, 4)
+
+
+def _is_apart(ink: np.ndarray, box: np.ndarray) -> bool:
+    """Whether there is paper on both sides of a rule; the edge of a row of letters has some ink."""
+    x0, y0, x1, y1 = box.tolist()
+    sides = ink[y0:y1, max(0, x0 - 5) : max(0, x0 - 1)], ink[y0:y1, x1 + 1 : x1 + 5]
+    return all(not side.size or side.mean() < BESIDE for side in sides)

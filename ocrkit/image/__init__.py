@@ -4,7 +4,7 @@
 pages as input for the networks.
 """
 
-from ocrkit.image.crops import crop_polygon, points_along, scaled
+from ocrkit.image.crops import INITIAL_HEIGHT, crop_polygon, points_along, scaled, with_initial
 from ocrkit.image.loading import IMAGE_SUFFIXES, MAX_PIXELS, find_images, load_pages
 from ocrkit.image.strips import (
     Preprocessing,
@@ -18,6 +18,7 @@ from ocrkit.image.strips import (
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "INITIAL_HEIGHT",
     "MAX_PIXELS",
     "Preprocessing",
     "crop_polygon",
@@ -31,4 +32,5 @@ __all__ = [
     "points_along",
     "scaled",
     "tighten",
+    "with_initial",
 ]

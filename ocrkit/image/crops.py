@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+INITIAL_HEIGHT = 0.56  # of a capital, as a share of the height of a line's crop
+_INITIAL_TOP = 0.16  # what is above it, likewise
 _CV2_MAX_SIDE = 32_766  # the largest side that cv2.warpPerspective accepts
 
 
@@ -44,6 +46,19 @@ def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     down = ((np.arange(height) + 0.5) / height)[:, None]
     x, y = (top * (1 - down) + bottom * down).astype(np.float32)
     return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def with_initial(crop: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    """A line's crop with a large capital before it, made as high as the line's own capitals."""
+    height = crop.shape[0]
+    tall = max(1, round(INITIAL_HEIGHT * height))
+    wide = max(1, round(initial.shape[1] * tall / initial.shape[0]))
+    letter = cv2.resize(initial, (wide, tall), interpolation=cv2.INTER_AREA)
+    paper = int(np.median(crop))
+    before = np.full((height, wide), paper, crop.dtype)
+    top = round(_INITIAL_TOP * height)
+    before[top : top + tall] = np.clip(letter + (paper - float(np.quantile(letter, 0.9))), 0, 255)
+    return np.hstack([before, crop])
 
 
 def scaled(image: np.ndarray, scale: float) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""Pieces of ink: the connected parts of letters, marks and pictures on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ocrkit.detection.rules import Rules
+from ocrkit.image import page_ink
+
+WINDOW = 3.0  # heights of a line; ink is darker than the mean of so large a square around it
+DARKER = 0.3  # by so much of the darkest ink
+NOISE = 5.0  # and by so many standard deviations of the paper
+SMALLEST = 0.06  # side of the smallest piece, in heights of a line
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a page whose lines are `height` pixels high.
+
+    boxes: (n, 4) left, top, right, bottom in pixels. area: (n,) pixels of ink. line: (n,) the
+    index of the line that a piece is in, or -1.
+    """
+
+    boxes: np.ndarray
+    area: np.ndarray
+    line: np.ndarray
+    height: float
+
+    @property
+    def size(self) -> np.ndarray:
+        """Widths and heights (n, 2)."""
+        return self.boxes[:, 2:] - self.boxes[:, :2]
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The middle of each piece (n, 2)."""
+        return (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+
+    def only(self, chosen: np.ndarray) -> Pieces:
+        """Some of the pieces, by a mask (n,) or by their indices."""
+        return Pieces(self.boxes[chosen], self.area[chosen], self.line[chosen], self.height)
+
+
+def find_pieces(
+    page: np.ndarray, polygons: Sequence[np.ndarray], rules: Rules, height: float
+) -> Pieces:
+    """The pieces of a grey page (H, W) uint8 with lines at `polygons`, without its rules."""
+    side = int(WINDOW * height) // 2 * 2 + 1
+    ink = page_ink(page)
+    depth = ink - cv2.blur(ink, (side, side))
+    # Most of a page is paper, so that the usual deviation is its noise.
+    noise = float(np.median(np.abs(depth[::4, ::4]))) * 1.5
+    picture = ((depth > max(DARKER, NOISE * noise)) & (ink > DARKER)).astype(np.uint8)
+    for x0, y0, x1, y1 in np.concatenate([rules.vertical, rules.horizontal]).round().astype(int):
+        picture[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = 0
+    stats = cv2.connectedComponentsWithStats(picture, connectivity=8)[2][1:]
+    x, y, w, h, area = stats[stats[:, 4] >= max(2, (SMALLEST * height) ** 2)].T
+    boxes = np.stack([x, y, x + w, y + h], axis=1).astype(np.float64)
+    cover = np.zeros(page.shape, np.int32)
+    for i, polygon in enumerate(polygons, start=1):
+        cv2.fillPoly(cover, [np.round(polygon).astype(np.int32)], i)
+    middle = ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(int)
+    return Pieces(boxes, area.astype(np.float64), cover[middle[:, 1], middle[:, 0]] - 1, height)
