@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
 SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
+_SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
 # Dots that lead to a page number; a few of them are enough.
 _LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){3,}")
 
@@ -245,7 +247,8 @@ def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | No
     """Why a line is left out; None if it is not."""
     if not reading.text:
         return "no text"
-    if min_confidence and not line.sign and _is_speck(reading.text):
+    confirmed = line.sign or (line.mark and reading.text in _SIGNS)
+    if min_confidence and not confirmed and _is_speck(reading.text):
         return "only marks"
     return "low confidence" if reading.confidence < min_confidence else None
 
@@ -264,7 +267,8 @@ def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 def _is_speck(text: str) -> bool:
     """Whether a line has only one or two marks, as a speck on the paper would give."""
-    return len(text.replace(" ", "")) < 3 and not any(map(str.isalnum, text))
+    marks = text.replace(" ", "")
+    return len(marks) < 3 and not any(c.isalnum() or category(c) in ("Sc", "So") for c in marks)
 
 
 class _Clock:

@@ -59,8 +59,8 @@ def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap
     # A page of text is not turned for the few strokes that look like letters from the side.
     likely = [other for other in views if 4 * other.characters >= view.characters]
     best = max(likely, key=lambda other: other.confidence)
-    if best.turns % 2 == 0:
-        return best
+    if best is view:
+        return view
     turned = np.ascontiguousarray(np.rot90(page, best.turns))
     return _tried(View(turned, best.turns, detector(turned)), recognize, lap)
 
