@@ -29,7 +29,14 @@ from ocrkit.document import (
     Reason,
     Word,
 )
-from ocrkit.image import INITIAL_HEIGHT, crop_polygon, load_pages, points_along, with_initial
+from ocrkit.image import (
+    INITIAL_HEIGHT,
+    crop_polygon,
+    load_pages,
+    points_along,
+    with_initial,
+)
+from ocrkit.recognition.parts import read_in_parts
 from ocrkit.recognition.reading import Reading, WordReading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -162,7 +169,7 @@ def _read(
     rest = [i for i in range(len(found)) if i not in readings]
     crops = [_crop(view.page, found[i]) for i in rest]
     clock.lap("other")
-    readings |= zip(rest, recognizer(crops), strict=True)
+    readings |= zip(rest, read_in_parts(recognizer, crops), strict=True)
     clock.lap("recognize")
     polygons = []
     for i, line in enumerate(found):
@@ -284,20 +291,9 @@ class _Clock:
         self.last = now
 
 
-def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarray:
-    """A polygon of `np.rot90(page, turns)` in the pixels of the page (H, W)."""
-    height, width = shape
-    x, y = polygon.T
-    places = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}
-    return np.stack(places[turns], axis=1)
-
-
 def _line(page: np.ndarray, view: View, number: int, reading: Reading) -> Line:
     """A line of a view, in the pixels of the page (H, W)."""
-    polygon = view.polygons[number]
-    if view.turns:
-        polygon = _turned_back(polygon, page.shape, view.turns)
-    polygon = np.clip(polygon, 0, page.shape[::-1])
+    polygon = np.clip(view.on_page(view.polygons[number]), 0, page.shape[::-1])
     words = tuple(
         Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
         for word in reading.words

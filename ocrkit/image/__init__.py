@@ -4,7 +4,14 @@
 pages as input for the networks.
 """
 
-from ocrkit.image.crops import INITIAL_HEIGHT, crop_polygon, points_along, scaled, with_initial
+from ocrkit.image.crops import (
+    INITIAL_HEIGHT,
+    crop_polygon,
+    parts_of,
+    points_along,
+    scaled,
+    with_initial,
+)
 from ocrkit.image.loading import IMAGE_SUFFIXES, MAX_PIXELS, find_images, load_pages
 from ocrkit.image.strips import (
     Preprocessing,
@@ -29,6 +36,7 @@ __all__ = [
     "load_pages",
     "magnified",
     "page_ink",
+    "parts_of",
     "points_along",
     "scaled",
     "tighten",
