@@ -43,6 +43,7 @@ from ocrkit.runtime.weights import default_weights, weights_path
 
 SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
 _SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
+_ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
 # Dots that lead to a page number; a few of them are enough.
 _LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){3,}")
 
@@ -171,6 +172,13 @@ def _read(
     clock.lap("other")
     readings |= zip(rest, read_in_parts(recognizer, crops), strict=True)
     clock.lap("recognize")
+    found = list(found)
+    for i in [i for i, line in enumerate(found) if line.turned]:
+        # It reads upwards or downwards: what is read with more confidence is right.
+        other = replace(found[i], polygon=np.roll(found[i].polygon, 2, axis=0))
+        (reading,) = recognizer([_crop(view.page, other)])
+        if reading.confidence > readings[i].confidence:
+            found[i], readings[i] = other, reading
     polygons = []
     for i, line in enumerate(found):
         polygon, readings[i] = _with_initial(line, readings[i])
@@ -193,6 +201,7 @@ def _with_initial(line: Found, reading: Reading) -> tuple[np.ndarray, Reading]:
     """The polygon of a line from its large capital on, and the reading with its words' places."""
     if line.initial is None:
         return line.polygon, reading
+    reading = _with_joined_capital(reading)
     polygon = line.polygon.copy()
     left, old, right = (
         line.initial[0],
@@ -213,6 +222,18 @@ def _with_initial(line: Found, reading: Reading) -> tuple[np.ndarray, Reading]:
     words = tuple(replace(w, start=moved(w.start), end=moved(w.end)) for w in reading.words)
     polygon[[0, -1], 0] = left
     return polygon, replace(reading, words=words)
+
+
+def _with_joined_capital(reading: Reading) -> Reading:
+    """The reading with a large capital joined to its word, unless it is a word by itself."""
+    first, *rest = reading.words or (None,)
+    if first is None or not rest or len(first.text) > 1 or not first.text.isupper():
+        return reading
+    if first.text in _ONE_LETTER_WORDS or not rest[0].text[:1].isalpha():
+        return reading
+    word = replace(rest[0], text=first.text + rest[0].text, start=first.start)
+    words = (word, *rest[1:])
+    return replace(reading, text=" ".join(word.text for word in words), words=words)
 
 
 def _with_short_leader(reading: Reading, leads: bool) -> Reading:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ocrkit.detection import Detector
-from ocrkit.detection.pieces import Pieces, find_pieces
+from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
 from ocrkit.detection.rules import Rules, find_rules
+from ocrkit.detection.second_look import headlines, turned_lines
 from ocrkit.image import scaled
 
 HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
@@ -32,8 +33,6 @@ SIGN_WIDTH = 2.5  # of a line that is only a sign
 ALIGNED = 0.6  # marks of one column differ by less than this
 DASH, LONG_DASH = 0.25, 0.8  # the least length of a dash and of a long one
 INITIAL = 1.6  # height of a capital that reaches over two lines
-TURNED = 3.5  # length of the shortest turned line
-LARGE = 2.2  # height of letters that a second pass looks for
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,24 @@ def complete(
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
     lines = _with_initials(lines, pieces)
     lines, rest = _without_leaders(lines, pieces)
+    turned, parts = turned_lines(_boxes(lines), pieces)
+    lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
+    rest = _outside(rest, turned)
+    large = headlines(small, _boxes(lines), rest, detector)
+    rest = _outside(rest, large)
     lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(lines, rest)
+    lines += [Found(polygon) for polygon in large]
+    lines += [Found(polygon, turned=True) for polygon in turned]
     return [line.scaled(1 / scale) for line in lines], rules.scaled(1 / scale)
+
+
+def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
+    """The pieces outside of the boxes of some polygons."""
+    x, y = pieces.middle.T
+    free = np.ones(len(x), bool)
+    for x0, y0, x1, y1 in map(_box, polygons):
+        free &= (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    return pieces.only(free)
 
 
 def _box(polygon: np.ndarray) -> np.ndarray:
@@ -134,7 +149,7 @@ def _without_leaders(lines: Sequence[Found], pieces: Pieces) -> tuple[list[Found
     in_leader = np.zeros(len(pieces.boxes), bool)
     result = list(lines)
     for run in _leaders(pieces.only(dots)):
-        x0, y0, x1, y1 = _box(pieces.boxes[dots[run]].reshape(-1, 2))
+        x0, y0, x1, y1 = box_around(pieces.boxes[dots[run]])
         others = np.ones(len(pieces.boxes), bool)
         others[dots[run]] = False
         x, y = pieces.middle.T
@@ -198,10 +213,11 @@ def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Fo
 def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
     """Signs outside of the lines, where others stand in the same row and in the same column."""
     height, boxes = rest.height, _boxes(lines)
-    groups = _groups(rest)
+    rest = rest.only((rest.size[:, 1] <= 1.3 * height) & (rest.size.max(axis=1) >= 0.12 * height))
+    groups = groups_across(rest, MARK_GAP * height)
     if not groups or len(groups) > MOST_MARKS * len(lines) + 20:
         return []
-    marks = np.array([_box(rest.boxes[group].reshape(-1, 2)) for group in groups])
+    marks = np.array([box_around(rest.boxes[group]) for group in groups])
     size = marks[:, 2:] - marks[:, :2]
     middle = marks[:, [1, 3]].mean(axis=1)
     fits = (size[:, 1] <= 1.3 * height) & (size[:, 0] <= MARK_WIDTH * height)
@@ -230,32 +246,8 @@ def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
     row = _row_of(box, _boxes(lines), pieces.height)
     if row < 0 or not 0 < inside.sum() < 3:
         return line
-    mark = _box(pieces.boxes[inside].reshape(-1, 2))
+    mark = box_around(pieces.boxes[inside])
     return replace(line, sign=_sign(pieces.only(inside), mark, _box(lines[row].polygon)))
-
-
-def _groups(rest: Pieces) -> list[list[int]]:
-    """The pieces that belong to one mark each: beside each other, with little between them."""
-    height = rest.height
-    size = rest.size
-    usable = np.flatnonzero((size[:, 1] <= 1.3 * height) & (size.max(axis=1) >= 0.12 * height))
-    groups: list[list[int]] = []
-    right: list[float] = []
-    open_groups: list[int] = []
-    for i in usable[np.argsort(rest.boxes[usable, 0])].tolist():
-        x0, y0, x1, y1 = rest.boxes[i]
-        open_groups = [g for g in open_groups if right[g] > x0 - MARK_GAP * height]
-        for g in open_groups:
-            tops = rest.boxes[groups[g]]
-            if y0 < tops[:, 3].max() + 0.3 * height and y1 > tops[:, 1].min() - 0.3 * height:
-                groups[g].append(i)
-                right[g] = max(right[g], x1)
-                break
-        else:
-            groups.append([i])
-            right.append(x1)
-            open_groups.append(len(groups) - 1)
-    return groups
 
 
 def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:

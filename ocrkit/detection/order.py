@@ -320,6 +320,8 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
         return False
     if any(_numbers(page, side) > NUMBERS for side in (left, right)):
         return False
+    if any(_is_turned(page, a) and len(b) > 2 for a, b in ((left, right), (right, left))):
+        return True  # a note in the margin
     widths = [median(page.width[side].tolist()) / page.height for side in (left, right)]
     fewer, more = sorted((len(left), len(right)))
     if fewer >= max(COLUMN_LINES, COLUMN_BALANCE * more) and min(widths) >= COLUMN_WIDTH:
@@ -328,6 +330,12 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
     if all(running):
         return True
     return page.texts is not None and any(running) and min(widths) >= BESIDE_WIDTH
+
+
+def _is_turned(page: Lines, side: Sequence[int]) -> bool:
+    """Whether all of these lines are turned by 90 degrees."""
+    width, height = page.width[side], page.spans[side, 3] - page.spans[side, 1]
+    return bool((height > 2 * np.maximum(width, page.height)).all())
 
 
 def _is_running(page: Lines, side: Sequence[int]) -> bool:

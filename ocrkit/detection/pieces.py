@@ -14,6 +14,7 @@ from ocrkit.image import page_ink
 WINDOW = 3.0  # heights of a line; ink is darker than the mean of so large a square around it
 DARKER = 0.3  # by so much of the darkest ink
 NOISE = 5.0  # and by so many standard deviations of the paper
+BLACK = 0.7  # of the darkest ink; what is so dark is ink whatever is around it
 SMALLEST = 0.06  # side of the smallest piece, in heights of a line
 
 
@@ -54,7 +55,9 @@ def find_pieces(
     depth = ink - cv2.blur(ink, (side, side))
     # Most of a page is paper, so that the usual difference of near pixels is its noise.
     noise = float(np.median(np.abs(ink[::3, 3::3] - ink[::3, :-3:3]))) if page.shape[1] > 6 else 0.0
-    picture = ((depth > max(DARKER, NOISE * noise)) & (ink > DARKER)).astype(np.uint8)
+    dark = (depth > max(DARKER, NOISE * noise)) & (ink > DARKER)
+    # The strokes of large letters are wider than the square.
+    picture = (dark | (ink > BLACK)).astype(np.uint8)
     for x0, y0, x1, y1 in np.concatenate([rules.vertical, rules.horizontal]).round().astype(int):
         picture[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = 0
     stats = cv2.connectedComponentsWithStats(picture, connectivity=8)[2][1:]
@@ -65,3 +68,30 @@ def find_pieces(
         cv2.fillPoly(cover, [np.round(polygon).astype(np.int32)], i)
     middle = ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(int)
     return Pieces(boxes, area.astype(np.float64), cover[middle[:, 1], middle[:, 0]] - 1, height)
+
+
+def box_around(boxes: np.ndarray) -> np.ndarray:
+    """The box (4,) around boxes (n, 4)."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def groups_across(pieces: Pieces, gap: float) -> list[list[int]]:
+    """The indices of pieces that stand beside each other with at most `gap` px between them."""
+    groups: list[list[int]] = []
+    right: list[float] = []
+    near: list[int] = []  # groups that end a short way to the left
+    reach = 0.3 * pieces.height
+    for i in np.argsort(pieces.boxes[:, 0]).tolist():
+        x0, y0, x1, y1 = pieces.boxes[i].tolist()
+        near = [g for g in near if right[g] > x0 - gap]
+        for g in near:
+            last = pieces.boxes[groups[g]]
+            if y0 < last[:, 3].max() + reach and y1 > last[:, 1].min() - reach:
+                groups[g].append(i)
+                right[g] = max(right[g], x1)
+                break
+        else:
+            near.append(len(groups))
+            groups.append([i])
+            right.append(x1)
+    return groups
