@@ -152,6 +152,9 @@ AgainOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines: an object for each, on a line of its own.")
 ]
+DehyphenateOption = Annotated[
+    bool, typer.Option("--dehyphenate", help="Join words that are broken at the end of a line.")
+]
 ShowOption = Annotated[
     bool | None,
     typer.Option(
@@ -238,6 +241,7 @@ def read(
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
     pages_with_text: PagesWithTextOption = "keep",
+    dehyphenate: DehyphenateOption = False,
     jobs: JobsOption = None,
     cluster: ClusterOption = None,
     again: AgainOption = False,
@@ -270,7 +274,9 @@ def read(
             from ocrkit.archive.workers import sensible_jobs
             from ocrkit.pipeline import ReadOptions
 
-            options = ReadOptions(detector, recognizer, min_confidence, decoder, pages_with_text)
+            options = ReadOptions(
+                detector, recognizer, min_confidence, decoder, pages_with_text, dehyphenate
+            )
         if not written:
             _print_text(paths, options, session)
             return
@@ -553,7 +559,7 @@ def _read_into(
         if left_out:
             session.say(f"{len(left_out)} files are no images and are left out: {_few(left_out)}")
         show = run.expected <= SHOWN if show is None else show
-        table = Table("file", "pages", "lines", "confidence", "seconds")
+        table = Table("file", "pages", "lines", "left out", "confidence", "seconds")
         counts = Counter[str]()
         meter = Meter("Reading", "pages", run.expected)
         if not run.expected:
@@ -644,7 +650,9 @@ def _summary(document: Document) -> tuple[str, ...]:
     pages, lines = len(document.pages), sum(len(page.lines) for page in document.pages)
     confidence = f"{document.confidence:.0%}" if document.text.strip() else "-"
     seconds = sum(sum(page.seconds.values()) for page in document.pages)
-    return one_line(document.source), str(pages), str(lines), confidence, f"{seconds:.2f}"
+    left_out = sum(len(page.left_out) for page in document.pages)
+    name = one_line(document.source)
+    return name, str(pages), str(lines), str(left_out), confidence, f"{seconds:.2f}"
 
 
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:

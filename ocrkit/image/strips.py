@@ -106,14 +106,14 @@ def tighten(crop: np.ndarray) -> np.ndarray:
     rises, profiles = _projection_profiles(small)
     best = int((profiles**2).sum(axis=1).argmax())
     profile = profiles[best]
-    rows = _with_room(_x_height(profile))
+    rows: tuple[float, float] = _with_room(_x_height(profile))
     rise = rises[best] * height / _ROWS
     if rise:
         matrix = np.array([[1, 0, 0], [rise / width, 1, -rise / 2]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         border = cv2.BORDER_REPLICATE
         crop = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=border)
-    if profile[slice(*rows)].sum() < (1 - _LOST_INK) * profile.sum():
+    if profile[int(rows[0]) : int(rows[1])].sum() < (1 - _LOST_INK) * profile.sum():
         if rise:
             ink = cv2.warpAffine(ink, matrix, (width, height), flags=flags)
         rows = _rows_of_letters(ink)
@@ -136,7 +136,7 @@ def _rows_of_letters(ink: np.ndarray) -> tuple[float, float]:
         ink = np.where(np.isin(labels, np.flatnonzero(rules) + 1), 0, ink).astype(np.uint8)
     profile = cv2.resize(ink, (1, _ROWS), interpolation=cv2.INTER_AREA)[:, 0].astype(np.float32)
     x_height = _x_height(profile)
-    top, bottom = _with_room(x_height)
+    top, bottom = map(float, _with_room(x_height))
     scale = _ROWS / height
     starts, ends = tops * scale, (tops + heights) * scale
     letters = ~rules & (starts < x_height[1]) & (ends > x_height[0])

@@ -31,6 +31,7 @@ from ocrkit.training.real_lines import RealLines, book_of, held_out_books
 
 _COLUMNS = 7680  # pixel columns in a batch
 _LOWEST, _HIGHEST, _TRIED = 0.3, 5.0, 15  # temperatures that are tried, first far apart
+_LAST_LAYER = "rnn.1.embedding."
 _SURE = 1 - 1e-6  # a confidence of 1 that is wrong would cost infinitely much
 
 
@@ -47,8 +48,9 @@ def with_temperature(model: CRNN, temperature: float) -> CRNN:
     scaled = CRNN(model.config, model.alphabet, model.preprocessing, provenance)
     scaled.load_state_dict(model.state_dict())
     with torch.no_grad():
-        for parameter in scaled.rnn[1].embedding.parameters():
-            parameter /= temperature
+        for name, parameter in scaled.named_parameters():
+            if name.startswith(_LAST_LAYER):
+                parameter /= temperature
     return scaled.eval()
 
 

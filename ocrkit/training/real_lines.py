@@ -110,8 +110,8 @@ class RealLines:
             return (left, first) if rng.random() < 0.5 else (right, last)
         height = left.shape[0]
         width = max(1, round(right.shape[1] * height / right.shape[0]))
-        right = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)
-        return np.hstack([left, _same_grey(right, left)]), f"{first} {last}"
+        resized = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)
+        return np.hstack([left, _same_grey(resized.astype(np.uint8), left)]), f"{first} {last}"
 
     def _word_count(self, index: int) -> int:
         return len(self.packed.gaps[index]) + 1
@@ -167,7 +167,7 @@ def _ruled(crop: Scan, rng: Generator) -> Scan:
     thickness = max(1, round(height * float(rng.uniform(0.02, 0.07))))
     ink = int(np.quantile(crop[:, ::8], 0.05))
     ends = (round(start), round(y)), (round(end), round(y + tilt))
-    return cv2.line(crop.copy(), *ends, ink, thickness, cv2.LINE_AA)
+    return np.asarray(cv2.line(crop.copy(), *ends, ink, thickness, cv2.LINE_AA), np.uint8)
 
 
 def _damage(crop: Scan, rng: Generator) -> degrade.Steps:
