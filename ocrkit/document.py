@@ -175,6 +175,15 @@ class Page:
         """Mean confidence of the lines, weighted by their characters; 0 without text."""
         return mean_confidence(self.lines)
 
+    @property
+    def expected_cer(self) -> float | None:
+        """The character error rate to expect, from the calibrated confidences; None without text.
+
+        It is the mean probability of a character to be wrong. Characters and lines that were not
+        found at all are not in it, so the true rate is a little higher.
+        """
+        return 1 - self.confidence if any(line.text for line in self.lines) else None
+
 
 @dataclass(frozen=True)
 class Document:

@@ -42,6 +42,7 @@ def made_pages(draw: st.DrawFn) -> Page:
         found,
         draw(st.integers(1, 99)),
         draw(st.dictionaries(st.sampled_from(["detect", "recognize", "other"]), st.floats(0, 1e3))),
+        draw(st.none() | st.floats(1, 2400)),
         tuple(Block(draw(st.sampled_from(BLOCK_KINDS)), (row,)) for row in rows),
         tuple(draw(st.lists(st.builds(LeftOut, lines, st.sampled_from(REASONS)), max_size=2))),
         draw(st.booleans()),
@@ -135,6 +136,13 @@ def test_confidence_counts_every_character_alike() -> None:
     assert page.confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
     pages = Page(9, 9, (line("ninechars", 0.9),)), Page(9, 9, ()), Page(9, 9, (line("x", 0.1),))
     assert Document("x.tif", pages).confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
+
+
+def test_the_expected_error_rate_is_the_chance_of_a_character_to_be_wrong():
+    page = Page(9, 9, (line("abc", 0.9), line("x", 0.5)))
+    assert page.expected_cer == pytest.approx((3 * 0.1 + 0.5) / 4)
+    assert Page(9, 9, ()).expected_cer is None
+    assert Page(9, 9, (line("", 0.0),)).expected_cer is None
 
 
 def test_what_has_no_text_has_no_confidence() -> None:

@@ -50,7 +50,7 @@ def with_temperature(model: CRNN, temperature: float) -> CRNN:
     with torch.no_grad():
         for name, parameter in scaled.named_parameters():
             if name.startswith(_LAST_LAYER):
-                parameter /= temperature
+                parameter.div_(temperature)
     return scaled.eval()
 
 
