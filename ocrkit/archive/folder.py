@@ -41,8 +41,8 @@ class Step:
 class FolderRun:
     """One run into a folder; `steps` does the work, and the counts say how far it is.
 
-    written: files whose results are all in their places. pages: tried so far. expected: all pages to be read, as far as it is known: a file counts as one
-    page until it is opened.
+    written: files whose results are all in their places. pages: tried so far. expected: all pages
+    to be read, as far as it is known: a file counts as one page until it is opened.
     """
 
     catalogue: Catalogue
