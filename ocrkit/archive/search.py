@@ -15,6 +15,9 @@ from ocrkit.document import Box, Page
 from ocrkit.errors import CatalogueError, QueryError
 
 LONGEST, MOST_WORDS = 500, 30  # of a query, in characters and in words
+# Of a word that is on more pages only the first are ranked: such a word says little, and ranking
+# takes as long as there are pages.
+RANKED = 20_000
 SIMILAR_SCORE = 0.5  # what a page counts on which only similar words are found
 CONTEXT = 60  # characters of a snippet on each side of the words
 _PIECE = re.compile(r'(-?)"([^"]*)(?:"|$)|(\S+)')
@@ -208,9 +211,12 @@ def _shown(text: str) -> str:
 
 
 def _pages(catalogue: Catalogue, query: Query, limit: int) -> list[tuple[int, float]]:
-    sql = "SELECT rowid, -rank FROM page_words WHERE page_words MATCH ? ORDER BY rank LIMIT ?"
+    sql = (
+        "SELECT rowid, -rank FROM (SELECT rowid, rank FROM page_words WHERE page_words MATCH ? "
+        "LIMIT ?) ORDER BY rank LIMIT ?"
+    )
     try:
-        return catalogue.connection.execute(sql, (query.fts(), limit)).fetchall()
+        return catalogue.connection.execute(sql, (query.fts(), RANKED, limit)).fetchall()
     except sqlite3.Error as error:
         raise CatalogueError(f"{catalogue.folder}: cannot be searched: {error}") from error
 
