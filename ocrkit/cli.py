@@ -152,6 +152,9 @@ AgainOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines: an object for each, on a line of its own.")
 ]
+DehyphenateOption = Annotated[
+    bool, typer.Option("--dehyphenate", help="Join words that are broken at the end of a line.")
+]
 ShowOption = Annotated[
     bool | None,
     typer.Option(
@@ -180,6 +183,23 @@ WidthOption = Annotated[
 HiddenOption = Annotated[
     int | None,
     typer.Option(min=8, help=f"Recogniser: LSTM units in one direction. [default: {HIDDEN}]"),
+]
+HeightOption = Annotated[
+    int | None,
+    typer.Option(
+        min=32, max=47, help="Recogniser: rows of a line image. [default: 32, or as the weights]"
+    ),
+]
+LinesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Recogniser: also train on real lines, which `python -m ocrkit.training.packing` "
+        "packed. Some books are held out for validation.",
+    ),
+]
+RealOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Recogniser: the share of real lines, with --lines.")
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of the random weights and of the data.")]
 WorkersOption = Annotated[
@@ -221,6 +241,7 @@ def read(
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
     pages_with_text: PagesWithTextOption = "keep",
+    dehyphenate: DehyphenateOption = False,
     jobs: JobsOption = None,
     cluster: ClusterOption = None,
     again: AgainOption = False,
@@ -253,7 +274,9 @@ def read(
             from ocrkit.archive.workers import sensible_jobs
             from ocrkit.pipeline import ReadOptions
 
-            options = ReadOptions(detector, recognizer, min_confidence, decoder, pages_with_text)
+            options = ReadOptions(
+                detector, recognizer, min_confidence, decoder, pages_with_text, dehyphenate
+            )
         if not written:
             _print_text(paths, options, session)
             return
@@ -365,29 +388,32 @@ def pretrain(
     minutes: MinutesOption = 60.0,
     width: WidthOption = None,
     hidden: HiddenOption = None,
+    height: HeightOption = None,
+    lines: LinesOption = None,
+    real: RealOption = 0.5,
     seed: SeedOption = 0,
     workers: WorkersOption = 1,
     start_from: StartOption = None,
     lr: RateOption = None,
     pages: OwnPagesOption = None,
 ) -> None:
-    """Train a recogniser on synthetic lines, or a detector on pages, from random or given weights.
+    """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
     Stop it at any time; the same command continues from the last evaluation. Prints the path of
     the weights: give that of a recogniser to `ocrkit read --recognizer`.
     """
-    if (width or hidden) and task == "detector":
-        wrong = "these set the size of a recogniser; a detector has one size: leave them out"
-        raise typer.BadParameter(wrong, param_hint="--width, --hidden")
+    if (width or hidden or height or lines) and task == "detector":
+        wrong = "these are for a recogniser; leave them out with --task detector"
+        raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
     with _session() as session:
         with _status("Loading"):
             from ocrkit.recognition.network import ModelConfig
-            from ocrkit.training import pretrain as lines
+            from ocrkit.training import pretrain as reading
             from ocrkit.training import pretrain_detector as detection
-        lr = lr or lines.PretrainConfig.lr / (2 if start_from else 1)
+        lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
                 minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
@@ -396,11 +422,19 @@ def pretrain(
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
-            ramp = 0 if start_from else lines.PretrainConfig.ramp
-            reading = lines.PretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, model=model, ramp=ramp
+            ramp = 0 if start_from else reading.PretrainConfig.ramp
+            settings = reading.PretrainConfig(
+                minutes=minutes,
+                seed=seed,
+                workers=workers,
+                lr=lr,
+                model=model,
+                height=height,
+                lines=lines,
+                real=real,
+                ramp=ramp,
             )
-            weights = lines.pretrain(folder, reading, start_from)
+            weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))
 
 
@@ -525,7 +559,7 @@ def _read_into(
         if left_out:
             session.say(f"{len(left_out)} files are no images and are left out: {_few(left_out)}")
         show = run.expected <= SHOWN if show is None else show
-        table = Table("file", "pages", "lines", "confidence", "seconds")
+        table = Table("file", "pages", "lines", "left out", "confidence", "seconds")
         counts = Counter[str]()
         meter = Meter("Reading", "pages", run.expected)
         if not run.expected:
@@ -616,7 +650,9 @@ def _summary(document: Document) -> tuple[str, ...]:
     pages, lines = len(document.pages), sum(len(page.lines) for page in document.pages)
     confidence = f"{document.confidence:.0%}" if document.text.strip() else "-"
     seconds = sum(sum(page.seconds.values()) for page in document.pages)
-    return one_line(document.source), str(pages), str(lines), confidence, f"{seconds:.2f}"
+    left_out = sum(len(page.left_out) for page in document.pages)
+    name = one_line(document.source)
+    return name, str(pages), str(lines), str(left_out), confidence, f"{seconds:.2f}"
 
 
 def _crops(sources: Sequence[Path], session: _Session) -> Iterator[tuple[Path, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""The result of reading: documents, pages, lines, words and boxes, and their JSON form.
+"""The result of reading: documents, pages, blocks, lines, words and boxes, and their JSON form.
 
 Coordinates are pixels of the page, x to the right and y down.
 """
@@ -9,7 +9,15 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from itertools import chain
+from typing import Any, Literal, get_args
+
+BlockKind = Literal["paragraph", "heading", "table", "margin note", "page number"]
+Reason = Literal["low confidence", "no text", "only marks", "not print"]
+BLOCK_KINDS: tuple[str, ...] = get_args(BlockKind)
+REASONS: tuple[str, ...] = get_args(Reason)
+# What stands at the end of a line where a word is broken; ¬ ⸗ and = are those of old print.
+HYPHENS = "-\u2010\u00ad¬⸗="
 
 # By default lines with a lower confidence are left out. The detector sometimes takes specks, stamps
 # and the edges of pictures for lines; the text read there has a low confidence.
@@ -74,12 +82,48 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Lines of a page that belong together, by their numbers: 0 is the first of `Page.lines`.
+
+    rows: what stands on one baseline is a row of cells, from left to right; a cell has the numbers
+    of its lines. All rows of a table have as many cells as it has columns, and a cell without text
+    is empty. In other blocks most rows have one cell with one line.
+    """
+
+    kind: BlockKind
+    rows: tuple[tuple[tuple[int, ...], ...], ...]
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The numbers of all lines, in reading order."""
+        return tuple(number for row in self.rows for cell in row for number in cell)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A line that was found on a page but is not part of its text, and why.
+
+    reason: "low confidence", below the lowest confidence that was asked for; "no text", nothing
+    could be read; "only marks", one or two marks without a letter or figure; "not print", a page
+    or a part of it on which nothing was read well, such as handwriting or a picture.
+    """
+
+    line: Line
+    reason: Reason
+
+
+@dataclass(frozen=True)
 class Page:
     """A page of `width` x `height` pixels, with its lines in reading order.
 
     number: of the page in its document, from 1.
     dpi: pixels per inch across the page; None if its file does not say it.
     seconds: time spent in each stage ("detect", "recognize", "other"); not part of a comparison.
+    blocks: the lines in blocks, in reading order; no line is in two. Empty if they are not known.
+    left_out: lines that were found but are not in the text.
+    dehyphenate: whether `text` joins words that are broken at the end of a line.
+
+    Raises ValueError if the blocks have a number that no line has, or have a line twice.
     """
 
     width: int
@@ -88,10 +132,39 @@ class Page:
     number: int = 1
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
     dpi: float | None = None
+    blocks: tuple[Block, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    dehyphenate: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = [number for block in self.blocks for number in block.lines]
+        if wrong := [n for n in numbers if not 0 <= n < len(self.lines)]:
+            raise ValueError(f"a block has line {wrong[0]}, but the page has {len(self.lines)}")
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("a line is in two places of the blocks")
 
     @property
     def text(self) -> str:
-        return "\n".join(line.text for line in self.lines)
+        """A line of text for each row, with a tab between two cells; lines of no block are last."""
+        rows = [row for block in self.blocks for row in self._rows(block)]
+        placed = {number for block in self.blocks for number in block.lines}
+        rows += [line.text for i, line in enumerate(self.lines) if i not in placed]
+        return "\n".join(_without_hyphens(rows) if self.dehyphenate else rows)
+
+    def _rows(self, block: Block) -> list[str]:
+        return ["\t".join(self._cell(cell) for cell in row).rstrip("\t") for row in block.rows]
+
+    def _cell(self, cell: Iterable[int]) -> str:
+        return " ".join(self.lines[number].text for number in cell)
+
+    @property
+    def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """The text of each table: rows of cells, all rows of a table of one length."""
+        return tuple(
+            tuple(tuple(self._cell(cell) for cell in row) for row in block.rows)
+            for block in self.blocks
+            if block.kind == "table"
+        )
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -101,6 +174,15 @@ class Page:
     def confidence(self) -> float:
         """Mean confidence of the lines, weighted by their characters; 0 without text."""
         return mean_confidence(self.lines)
+
+    @property
+    def expected_cer(self) -> float | None:
+        """The character error rate to expect, from the calibrated confidences; None without text.
+
+        It is the mean probability of a character to be wrong. Characters and lines that were not
+        found at all are not in it, so the true rate is a little higher.
+        """
+        return 1 - self.confidence if any(line.text for line in self.lines) else None
 
 
 @dataclass(frozen=True)
@@ -155,6 +237,20 @@ class Document:
             raise ValueError("the JSON is nested too deeply") from error
 
 
+def _without_hyphens(rows: Iterable[str]) -> list[str]:
+    """The rows with words joined that are broken at the end of a row; the first row gets them."""
+    joined: list[str] = []
+    for row in rows:
+        before = joined[-1] if joined else ""
+        head, space, rest = row.partition(" ")
+        if before[-1:] in HYPHENS and before[-2:-1].isalpha() and head[:1].islower():
+            joined[-1] = before[:-1] + head
+            joined += [rest] if space else []
+        else:
+            joined.append(row)
+    return joined
+
+
 def _page_to_dict(page: Page) -> dict[str, Any]:
     return {
         "number": page.number,
@@ -162,15 +258,19 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
         "height": page.height,
         "dpi": page.dpi,
         "seconds": dict(page.seconds),
-        "lines": [
-            {
-                "text": line.text,
-                "confidence": line.confidence,
-                "polygon": line.polygon,
-                "words": [{**vars(word), "box": astuple(word.box)} for word in line.words],
-            }
-            for line in page.lines
-        ],
+        "lines": [_line_to_dict(line) for line in page.lines],
+        "blocks": [vars(block) for block in page.blocks],
+        "left_out": [{"reason": left.reason, **_line_to_dict(left.line)} for left in page.left_out],
+        "dehyphenate": page.dehyphenate,
+    }
+
+
+def _line_to_dict(line: Line) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "confidence": line.confidence,
+        "polygon": line.polygon,
+        "words": [{**vars(word), "box": astuple(word.box)} for word in line.words],
     }
 
 
@@ -193,6 +293,16 @@ class _Entries:
             key, lambda v: _is_number(v) and 0 <= v <= 1 + 1e-6, "a number from 0 to 1"
         )
 
+    def one_of(self, key: str, values: tuple[str, ...]) -> Any:
+        return self._checked(key, lambda value: value in values, f"one of {', '.join(values)}")
+
+    def flag(self, key: str) -> bool:
+        return self._checked(key, lambda value: isinstance(value, bool), "true or false")
+
+    def rows(self, key: str) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        rows = self._checked(key, _are_rows, "a list of rows of cells of line numbers from 0")
+        return tuple(tuple(tuple(cell) for cell in row) for row in rows)
+
     def objects(self, key: str) -> list[_Entries]:
         values = self._checked(key, lambda value: isinstance(value, list | tuple), "a list")
         return [_Entries(value, f"{self._at(key)}[{i}]") for i, value in enumerate(values)]
@@ -212,6 +322,9 @@ class _Entries:
     def seconds(self, key: str) -> dict[str, float]:
         return dict(self._checked(key, _is_seconds, "an object of numbers from 0"))
 
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
     def _at(self, key: str) -> str:
         return f"{self.place}.{key}" if self.place else key
 
@@ -227,7 +340,21 @@ def _page(page: _Entries) -> Page:
     lines = tuple(_line(line) for line in page.objects("lines"))
     size = page.count("width"), page.count("height")
     number, seconds = page.count("number"), page.seconds("seconds")
-    return Page(*size, lines, number, seconds, page.dpi("dpi"))
+    # Files of the first versions have neither blocks nor lines that were left out.
+    blocks = tuple(
+        Block(block.one_of("kind", BLOCK_KINDS), block.rows("rows"))
+        for block in (page.objects("blocks") if "blocks" in page else ())
+    )
+    left_out = tuple(
+        LeftOut(_line(left), left.one_of("reason", REASONS))
+        for left in (page.objects("left_out") if "left_out" in page else ())
+    )
+    dehyphenate = "dehyphenate" in page and page.flag("dehyphenate")
+    dpi = page.dpi("dpi")
+    try:
+        return Page(*size, lines, number, seconds, dpi, blocks, left_out, dehyphenate)
+    except ValueError as error:
+        raise ValueError(f"{page.place}: {error}") from error
 
 
 def _line(line: _Entries) -> Line:
@@ -256,6 +383,16 @@ def _are_numbers(values: Any, count: int) -> bool:
     return (
         isinstance(values, list | tuple) and len(values) == count and all(map(_is_number, values))
     )
+
+
+def _are_rows(rows: Any) -> bool:
+    if not _are_lists(rows) or not _are_lists(cells := list(chain.from_iterable(rows))):
+        return False
+    return all(type(number) is int for number in chain.from_iterable(cells))
+
+
+def _are_lists(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(v, list | tuple) for v in values)
 
 
 def _is_polygon(value: Any) -> bool:

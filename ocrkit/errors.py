@@ -11,6 +11,10 @@ class ImageError(OcrkitError):
     """An input file or folder cannot be read as images; the message begins with its path."""
 
 
+class DocumentError(OcrkitError):
+    """A file of text with its places cannot be read back; the message begins with its path."""
+
+
 class CheckpointError(OcrkitError):
     """A model file is missing, damaged or unsafe, or does not fit the network or the alphabet."""
 

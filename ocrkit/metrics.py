@@ -13,6 +13,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import jiwer
@@ -81,6 +82,68 @@ def bootstrap_change(
     """
     edits, lengths = _edits(targets, after)
     return _bootstrap(edits - _edits(targets, before)[0], lengths)
+
+
+def correct_characters(target: str, prediction: str) -> list[bool]:
+    """For each character of a prediction, whether it is right, in the best alignment of the two.
+
+    The best alignment has the fewest edits; characters that are substituted or inserted are wrong.
+    """
+    target, prediction = _nfc(target), _nfc(prediction)
+    right = [False] * len(prediction)
+    if target and prediction:
+        for chunk in jiwer.process_characters(target, prediction).alignments[0]:
+            if chunk.type == "equal":
+                right[chunk.hyp_start_idx : chunk.hyp_end_idx] = [True] * (
+                    chunk.hyp_end_idx - chunk.hyp_start_idx
+                )
+    return right
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Readings whose confidence lies in one range: how many, how sure, and how often right."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(
+    confidences: Sequence[float], correct: Sequence[bool], bins: int = 10
+) -> tuple[ReliabilityBin, ...]:
+    """A reliability diagram as a table: the bins of equal width that are not empty.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017. Raises ValueError for a
+    confidence that is not from 0 to 1.
+    """
+    values, right = np.asarray(confidences, float), np.asarray(correct, bool)
+    if len(values) != len(right):
+        raise ValueError(f"{len(values)} confidences, but {len(right)} results")
+    if len(values) and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError("confidences must be from 0 to 1")
+    numbers = np.minimum((values * bins).astype(int), bins - 1)
+    table = []
+    for number in np.unique(numbers).tolist():
+        inside = numbers == number
+        mean, share = float(values[inside].mean()), float(right[inside].mean())
+        edges = number / bins, (number + 1) / bins
+        table.append(ReliabilityBin(*edges, int(inside.sum()), mean, share))
+    return tuple(table)
+
+
+def expected_calibration_error(
+    confidences: Sequence[float], correct: Sequence[bool], bins: int = 10
+) -> float:
+    """Mean distance of confidence and accuracy over the bins of `reliability`, weighted by count.
+
+    It is 0 for a perfectly calibrated reader, and for no readings.
+    """
+    table = reliability(confidences, correct, bins)
+    total = sum(row.count for row in table)
+    return sum(row.count * abs(row.confidence - row.accuracy) for row in table) / max(total, 1)
 
 
 def word_f1(target: str, prediction: str) -> tuple[float, float, float]:

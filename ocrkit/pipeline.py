@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
 from ocrkit.detection import Detector, load_detector
-from ocrkit.document import MIN_CONFIDENCE, Box, Document, Line, Page, Word, mean_confidence
-from ocrkit.image import PagesWithText, Scan, crop_polygon, load_scans, points_along
-from ocrkit.recognition.reading import Reading
+from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.direction import View, upright_view
+from ocrkit.detection.layout import find_blocks
+from ocrkit.document import (
+    MIN_CONFIDENCE,
+    Block,
+    Box,
+    Document,
+    LeftOut,
+    Line,
+    Page,
+    Reason,
+    Word,
+)
+from ocrkit.image import (
+    INITIAL_HEIGHT,
+    PagesWithText,
+    Scan,
+    crop_polygon,
+    load_scans,
+    points_along,
+    with_initial,
+)
+from ocrkit.recognition.parts import read_in_parts
+from ocrkit.recognition.reading import Reading, WordReading
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
-# A page whose longest lines are read with less confidence may lie on its side or upside down. Pages
-# turned the wrong way had at most 0.88, and upright pages are rarely below this value.
-UPRIGHT_CONFIDENCE = 0.92
-TRIED_LINES = 12  # how many of the longest lines are read to decide that
+SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
+_SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
+_ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
+# Dots that lead to a page number; a few of them are enough.
+_LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){3,}")
 
 
 @dataclass(frozen=True)
@@ -34,6 +60,7 @@ class ReadOptions:
     decoder: of a recogniser that is given by name; see `Recognizer`.
     pages_with_text: of PDF pages that have text already: "keep" takes this text instead of reading
     the page, "redo" reads the page, "skip" leaves it out; see `load_scans`.
+    dehyphenate: whether words that are broken at the end of a line are joined in the text.
     """
 
     detector: Detector | str = "lines"
@@ -41,6 +68,7 @@ class ReadOptions:
     min_confidence: float = MIN_CONFIDENCE
     decoder: str = "language"
     pages_with_text: PagesWithText = "keep"
+    dehyphenate: bool = False
 
     def load(self) -> tuple[Detector, Recognizer]:
         """The detector and the recogniser; raises what their loaders raise.
@@ -92,7 +120,7 @@ def read_pages(path: str | Path, options: ReadOptions, first: int = 1) -> Iterat
         else:
             page = _page_with_text(scan)
         seconds = {**page.seconds, "other": page.seconds["other"] + loaded}
-        yield replace(page, seconds=seconds, dpi=scan.dpi)
+        yield replace(page, seconds=seconds, dpi=scan.dpi, dehyphenate=options.dehyphenate)
         start = perf_counter()
 
 
@@ -124,29 +152,177 @@ def read_page(
     in the pixels of the page as given, and begin at the top left of the text.
     """
     clock = _Clock()
-    view = _view(page, 0, detector, recognizer, clock)
-    if view.confidence < UPRIGHT_CONFIDENCE:
-        turned = [_view(page, turns, detector, recognizer, clock) for turns in (1, 2, 3)]
-        # A page of text is not turned for the few strokes that look like letters from the side.
-        likely = [other for other in turned if 4 * other.characters >= view.characters]
-        view = max([view, *likely], key=lambda view: view.confidence)
-    rest = [i for i in range(len(view.polygons)) if i not in view.readings]
-    readings = view.readings | _read_lines(view, rest, recognizer, clock)
-    height, width = page.shape
-    lines = []
-    for i, polygon in enumerate(view.polygons):
-        reading = readings[i]
-        confidence = 0.0 if _is_speck(reading.text) else reading.confidence
-        if reading.text and confidence >= min_confidence:
-            polygon = _turned_back(polygon, page.shape, view.turns) if view.turns else polygon
-            lines.append(_line(np.clip(polygon, 0, [width, height]), reading))
+    view = upright_view(page, detector, recognizer, clock.lap)
+    found, rules = complete(view.page, view.polygons, detector)
+    view, readings = _read(view, found, recognizer, clock)
+    kept: list[int] = []
+    left_out: list[LeftOut] = []
+    for i, reading in sorted(readings.items()):
+        if reason := _reason(reading, found[i], min_confidence):
+            left_out.append(LeftOut(_line(page, view, i, reading), reason))
+        else:
+            kept.append(i)
+    texts = [readings[i].text for i in kept]
+    blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
+    order = [number for block in blocks for number in block.lines]
+    lines = tuple(_line(page, view, kept[n], readings[kept[n]]) for n in order)
     clock.lap("other")
-    return Page(width, height, tuple(lines), number, clock.seconds)
+    height, width = page.shape
+    return Page(
+        width,
+        height,
+        lines,
+        number,
+        clock.seconds,
+        blocks=_renumbered(blocks),
+        left_out=tuple(left_out),
+    )
+
+
+def _read(
+    view: View, found: Sequence[Found], recognizer: Recognizer, clock: _Clock
+) -> tuple[View, dict[int, Reading]]:
+    """The view with the lines that were found, and a reading of each of them."""
+    known = {view.polygons[i].tobytes(): reading for i, reading in view.readings.items()}
+    readings: dict[int, Reading] = {}
+    for i, line in enumerate(found):
+        reading = known.get(line.polygon.tobytes())
+        if line.sign:
+            readings[i] = Reading(
+                line.sign, SIGN_CONFIDENCE, (WordReading(line.sign, SIGN_CONFIDENCE, 0, 1),)
+            )
+        elif reading is not None and line.initial is None:
+            readings[i] = reading
+    rest = [i for i in range(len(found)) if i not in readings]
+    crops = [_crop(view.page, found[i]) for i in rest]
+    clock.lap("other")
+    readings |= zip(rest, read_in_parts(recognizer, crops), strict=True)
+    clock.lap("recognize")
+    found = list(found)
+    for i in [i for i, line in enumerate(found) if line.turned]:
+        # It reads upwards or downwards: what is read with more confidence is right.
+        other = replace(found[i], polygon=np.roll(found[i].polygon, 2, axis=0))
+        (reading,) = recognizer([_crop(view.page, other)])
+        if reading.confidence > readings[i].confidence:
+            found[i], readings[i] = other, reading
+    polygons = []
+    for i, line in enumerate(found):
+        polygon, readings[i] = _with_initial(line, readings[i])
+        readings[i] = _with_short_leader(readings[i], line.leader)
+        polygons.append(polygon)
+    return replace(view, polygons=polygons), readings
+
+
+def _crop(page: np.ndarray, line: Found) -> np.ndarray:
+    crop = crop_polygon(page, line.polygon)
+    if line.initial is None:
+        return crop
+    x0, y0, x1, y1 = line.initial
+    return with_initial(
+        crop, crop_polygon(page, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    )
+
+
+def _with_initial(line: Found, reading: Reading) -> tuple[np.ndarray, Reading]:
+    """The polygon of a line from its large capital on, and the reading with its words' places."""
+    if line.initial is None:
+        return line.polygon, reading
+    reading = _with_joined_capital(reading)
+    polygon = line.polygon.copy()
+    left, old, right = (
+        line.initial[0],
+        float(polygon[0, 0]),
+        float(polygon[len(polygon) // 2 - 1, 0]),
+    )
+    height = float(polygon[-1, 1] - polygon[0, 1])
+    x0, y0, x1, y1 = line.initial
+    # In the crop the capital had this width; on the page it reaches from `left` to `old`.
+    width = (x1 - x0) * INITIAL_HEIGHT * height / (y1 - y0)
+    share, place = width / (width + right - old), (old - left) / (right - left)
+
+    def moved(at: float) -> float:
+        if at < share:
+            return at / share * place
+        return place + (at - share) / (1 - share) * (1 - place)
+
+    words = tuple(replace(w, start=moved(w.start), end=moved(w.end)) for w in reading.words)
+    polygon[[0, -1], 0] = left
+    return polygon, replace(reading, words=words)
+
+
+def _with_joined_capital(reading: Reading) -> Reading:
+    """The reading with a large capital joined to its word, unless it is a word by itself."""
+    first, *rest = reading.words or (None,)
+    if first is None or not rest or len(first.text) > 1 or not first.text.isupper():
+        return reading
+    if first.text in _ONE_LETTER_WORDS or not rest[0].text[:1].isalpha():
+        return reading
+    word = replace(rest[0], text=first.text + rest[0].text, start=first.start)
+    words = (word, *rest[1:])
+    return replace(reading, text=" ".join(word.text for word in words), words=words)
+
+
+def _with_short_leader(reading: Reading, leads: bool) -> Reading:
+    """The reading with at most three dots in a row; `leads` adds those that were cut off."""
+    reading = _without_first_dots(reading)
+    text = _LEADER.sub(" ... ", reading.text) + (" ..." if leads and reading.text else "")
+    if text == reading.text:
+        return reading
+    words: list[WordReading] = []
+    for word in reading.words:
+        dots = not word.text.strip(".·…")
+        parts = [word.text] if dots else _LEADER.sub(" ... ", word.text).split()
+        step = (word.end - word.start) / len(parts)
+        for i, part in enumerate(parts):
+            if dots and words and not words[-1].text.strip(".·…"):
+                words[-1] = replace(words[-1], text="...", end=word.end)
+            else:
+                words.append(
+                    WordReading(
+                        part, word.confidence, word.start + i * step, word.start + (i + 1) * step
+                    )
+                )
+    words = [replace(w, text=_LEADER.sub("...", w.text)) for w in words]
+    if leads and words and words[-1].text != "...":
+        words.append(WordReading("...", words[-1].confidence, 1.0, 1.0))
+    return Reading(" ".join(word.text for word in words), reading.confidence, tuple(words))
+
+
+def _without_first_dots(reading: Reading) -> Reading:
+    """The reading without the end of a leader before its text."""
+    words = reading.words
+    first = next((i for i, word in enumerate(words) if word.text.strip(".·…")), 0)
+    if not first or sum(len(word.text) for word in words[:first]) < 2:
+        return reading
+    return replace(reading, text=" ".join(word.text for word in words[first:]), words=words[first:])
+
+
+def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | None:
+    """Why a line is left out; None if it is not."""
+    if not reading.text:
+        return "no text"
+    confirmed = line.sign or (line.mark and reading.text in _SIGNS)
+    if min_confidence and not confirmed and _is_speck(reading.text):
+        return "only marks"
+    return "low confidence" if reading.confidence < min_confidence else None
+
+
+def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks with their lines numbered in reading order."""
+    number = count()
+    return tuple(
+        Block(
+            block.kind,
+            tuple(tuple(tuple(next(number) for _ in c) for c in row) for row in block.rows),
+        )
+        for block in blocks
+    )
 
 
 def _is_speck(text: str) -> bool:
     """Whether a line has only one or two marks, as a speck on the paper would give."""
-    return len(text.replace(" ", "")) < 3 and not any(map(str.isalnum, text))
+    marks = text.replace(" ", "")
+    return len(marks) < 3 and not any(c.isalnum() or category(c) in ("Sc", "So") for c in marks)
 
 
 class _Clock:
@@ -162,56 +338,9 @@ class _Clock:
         self.last = now
 
 
-@dataclass(frozen=True)
-class _View:
-    """A page after some quarter turns anticlockwise, its lines, and readings of some of them."""
-
-    page: np.ndarray
-    turns: int
-    polygons: list[np.ndarray]
-    readings: dict[int, Reading] = field(default_factory=dict)
-
-    @property
-    def confidence(self) -> float:
-        return mean_confidence(list(self.readings.values()))
-
-    @property
-    def characters(self) -> int:
-        return sum(len(reading.text) for reading in self.readings.values())
-
-
-def _view(
-    page: np.ndarray, turns: int, detector: Detector, recognizer: Recognizer, clock: _Clock
-) -> _View:
-    """The page turned, its lines found and the longest of them read."""
-    page = np.ascontiguousarray(np.rot90(page, turns))
-    view = _View(page, turns, detector(page))
-    clock.lap("detect")
-    lengths = [np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in view.polygons]
-    longest = np.argsort(lengths)[::-1][:TRIED_LINES].tolist()
-    return replace(view, readings=_read_lines(view, longest, recognizer, clock))
-
-
-def _read_lines(
-    view: _View, numbers: Sequence[int], recognizer: Recognizer, clock: _Clock
-) -> dict[int, Reading]:
-    """The readings of some of a view's lines, by their numbers."""
-    crops = [crop_polygon(view.page, view.polygons[i]) for i in numbers]
-    clock.lap("other")
-    readings = dict(zip(numbers, recognizer(crops), strict=True))
-    clock.lap("recognize")
-    return readings
-
-
-def _turned_back(polygon: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarray:
-    """A polygon of `np.rot90(page, turns)` in the pixels of the page (H, W)."""
-    height, width = shape
-    x, y = polygon.T
-    places = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}
-    return np.stack(places[turns], axis=1)
-
-
-def _line(polygon: np.ndarray, reading: Reading) -> Line:
+def _line(page: np.ndarray, view: View, number: int, reading: Reading) -> Line:
+    """A line of a view, in the pixels of the page (H, W)."""
+    polygon = np.clip(view.on_page(view.polygons[number]), 0, page.shape[::-1])
     words = tuple(
         Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
         for word in reading.words

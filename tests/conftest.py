@@ -80,6 +80,7 @@ def memorised(few_fonts: tuple[Font, ...]) -> Memorised:
     batch = collate([fit(crop, model.preprocessing) for crop in crops], texts, alphabet)
     optimizer = torch.optim.AdamW(model.parameters(), 5e-3, betas=(0.9, 0.99))
     for step in range(800):
+        optimizer.param_groups[0]["lr"] = 5e-3 * (1 - step / 800)
         loss = ctc_loss(model.train()(batch.images), batch)
         optimizer.zero_grad()
         loss.backward()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import BLOCK_KINDS, REASONS, Block, Box, Document, LeftOut, Line, Page, Word
 
 lengths = st.floats(-1e4, 1e4)
 boxes = st.builds(
@@ -28,14 +28,28 @@ lines = st.builds(
     shares,
     st.lists(words, max_size=3).map(tuple),
 )
-pages = st.builds(
-    Page,
-    st.integers(1, 9999),
-    st.integers(1, 9999),
-    st.lists(lines, max_size=3).map(tuple),
-    st.integers(1, 99),
-    st.dictionaries(st.sampled_from(["detect", "recognize", "other"]), st.floats(0, 1e3)),
-)
+
+
+@st.composite
+def made_pages(draw: st.DrawFn) -> Page:
+    found = tuple(draw(st.lists(lines, max_size=4)))
+    numbers = draw(st.permutations(range(len(found))))
+    cells = [tuple(numbers[i : i + 2]) for i in range(0, len(numbers), 2)]
+    rows = tuple(((), cell) if draw(st.booleans()) else (cell,) for cell in cells)
+    return Page(
+        draw(st.integers(1, 9999)),
+        draw(st.integers(1, 9999)),
+        found,
+        draw(st.integers(1, 99)),
+        draw(st.dictionaries(st.sampled_from(["detect", "recognize", "other"]), st.floats(0, 1e3))),
+        draw(st.none() | st.floats(1, 2400)),
+        tuple(Block(draw(st.sampled_from(BLOCK_KINDS)), (row,)) for row in rows),
+        tuple(draw(st.lists(st.builds(LeftOut, lines, st.sampled_from(REASONS)), max_size=2))),
+        draw(st.booleans()),
+    )
+
+
+pages = made_pages()
 documents = st.builds(Document, st.text(), st.lists(pages, max_size=3).map(tuple))
 
 
@@ -69,6 +83,49 @@ def test_a_pages_text_is_its_lines_and_a_documents_its_pages() -> None:
     assert Document("x.tif", ()).text == Page(9, 9, ()).text == ""
 
 
+def page_of(*texts: str, **fields: Any) -> Page:
+    return Page(9, 9, tuple(map(line, texts)), **fields)
+
+
+def test_what_stands_in_one_row_is_one_line_of_text_with_tabs_between_cells() -> None:
+    table = Block("table", (((1,), (2, 3)), ((4,), ()), ((), (5,))))
+    page = page_of(
+        "Bill", "tea", "2", "½", "cake", "7", blocks=(Block("heading", (((0,),),)), table)
+    )
+    assert page.text == "Bill\ntea\t2 ½\ncake\n\t7"
+    assert page.tables == ((("tea", "2 ½"), ("cake", ""), ("", "7")),)
+    assert table.lines == (1, 2, 3, 4, 5)
+
+
+def test_lines_of_no_block_are_still_in_the_text() -> None:
+    assert page_of("a", "b", "c", blocks=(Block("paragraph", (((1,),),)),)).text == "b\na\nc"
+
+
+@pytest.mark.parametrize("rows", [(((0,), (2,)),), (((0,),), ((0,),)), (((-1,),),)])
+def test_blocks_that_do_not_fit_their_lines_are_refused(rows: Any) -> None:
+    with pytest.raises(ValueError, match="a block has line|in two places"):
+        page_of("a", "b", blocks=(Block("paragraph", rows),))
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (("a hy-", "phen in it"), "a hyphen\nin it"),
+        (("the re¬", "ſt"), "the reſt"),
+        (("Kauf⸗", "mann und Zim=", "mer da"), "Kaufmann\nund Zimmer\nda"),
+        (("Anglo-", "Saxon"), "Anglo-\nSaxon"),
+        (("10-", "twelve"), "10-\ntwelve"),
+        (("he said -", "nothing"), "he said -\nnothing"),
+        (("the end-",), "the end-"),
+    ],
+)
+def test_words_broken_at_the_end_of_a_line_are_joined_if_that_is_asked_for(
+    rows: tuple[str, ...], text: str
+) -> None:
+    assert page_of(*rows, dehyphenate=True).text == text
+    assert page_of(*rows).text == "\n".join(rows)
+
+
 def test_a_pages_words_are_those_of_its_lines_in_order() -> None:
     a, b, c = (Word(text, 1.0, Box(0, 0, 1, 1)) for text in "abc")
     assert Page(9, 9, (line("a b", 1.0, a, b), line("c", 1.0, c))).words == (a, b, c)
@@ -79,6 +136,13 @@ def test_confidence_counts_every_character_alike() -> None:
     assert page.confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
     pages = Page(9, 9, (line("ninechars", 0.9),)), Page(9, 9, ()), Page(9, 9, (line("x", 0.1),))
     assert Document("x.tif", pages).confidence == pytest.approx((9 * 0.9 + 0.1) / 10)
+
+
+def test_the_expected_error_rate_is_the_chance_of_a_character_to_be_wrong():
+    page = Page(9, 9, (line("abc", 0.9), line("x", 0.5)))
+    assert page.expected_cer == pytest.approx((3 * 0.1 + 0.5) / 4)
+    assert Page(9, 9, ()).expected_cer is None
+    assert Page(9, 9, (line("", 0.0),)).expected_cer is None
 
 
 def test_what_has_no_text_has_no_confidence() -> None:
@@ -110,7 +174,17 @@ LINE = {
     "confidence": 1,
     "words": [WORD],
 }
-PAGE = {"number": 1, "width": 20, "height": 10, "seconds": {"detect": 0.1}, "lines": [LINE]}
+BLOCK = {"kind": "table", "rows": [[[0], []]]}
+PAGE = {
+    "number": 1,
+    "width": 20,
+    "height": 10,
+    "seconds": {"detect": 0.1},
+    "lines": [LINE],
+    "blocks": [BLOCK],
+    "left_out": [{**LINE, "reason": "low confidence"}],
+    "dehyphenate": True,
+}
 DOCUMENT = {"source": "a.png", "pages": [PAGE], "a later version's key": None}
 INFINITE = float("inf")
 
@@ -153,6 +227,17 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("pages.0.lines.0.polygon.2", [1, INFINITE], "polygon must be"),
         ("pages.0.lines.0.words.0.box", [4, 0, 0, 3], r"words\[0\]\.box must be .* x0 <= x1"),
         ("pages.0.lines.0.words.0.box", [0, 0, 1], "box must be"),
+        ("pages.0.blocks.0.kind", "poem", r"blocks\[0\]\.kind must be one of paragraph, .*'poem'"),
+        ("pages.0.blocks.0.rows", [[0]], "rows must be a list of rows of cells of line numbers"),
+        ("pages.0.blocks.0.rows", [[[True]]], "rows must be"),
+        ("pages.0.blocks.0.rows", [[[1]]], r"pages\[0\]: a block has line 1, but the page has 1"),
+        (
+            "pages.0.left_out.0.reason",
+            "dull",
+            "reason must be one of low confidence, .*, not 'dull'",
+        ),
+        ("pages.0.left_out.0.text", 7, r"left_out\[0\]\.text must be a text, not 7"),
+        ("pages.0.dehyphenate", 1, "dehyphenate must be true or false, not 1"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_place(place: str, value: Any, message: str) -> None:
@@ -167,6 +252,14 @@ def test_a_missing_entry_is_named(key: str) -> None:
     del document["pages"][0][key]
     with pytest.raises(ValueError, match=rf"pages\[0\]\.{key} is missing"):
         Document.from_dict(document)
+
+
+def test_a_document_of_the_first_versions_is_loaded() -> None:
+    document = deepcopy(DOCUMENT)
+    for key in ("blocks", "left_out", "dehyphenate"):
+        del document["pages"][0][key]
+    (page,) = Document.from_dict(document).pages
+    assert (page.blocks, page.left_out, page.text) == ((), (), "a b")
 
 
 @pytest.mark.parametrize(
@@ -187,6 +280,8 @@ places = st.sampled_from(
     + [f"pages.0.{key}" for key in PAGE]
     + [f"pages.0.lines.0.{key}" for key in LINE]
     + [f"pages.0.lines.0.words.0.{key}" for key in WORD]
+    + [f"pages.0.blocks.0.{key}" for key in BLOCK]
+    + ["pages.0.blocks.0.rows.0.0", "pages.0.left_out.0", "pages.0.left_out.0.reason"]
 )
 
 

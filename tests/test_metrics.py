@@ -10,8 +10,11 @@ from ocrkit.metrics import (
     bootstrap_cer,
     bootstrap_change,
     cer,
+    correct_characters,
+    expected_calibration_error,
     interval,
     line_f1,
+    reliability,
     wer,
     word_f1,
 )
@@ -170,3 +173,45 @@ def test_line_f1_of_pages_without_lines() -> None:
     assert line_f1([[]], [[]]) == (1, 1, 1)
     assert line_f1([[]], [[square(0, 0)]]) == (0, 1, 0)
     assert line_f1([[square(0, 0)]], [[]]) == (1, 0, 0)
+
+
+# --- calibration
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction", "right"),
+    [
+        ("mill", "mill", [True, True, True, True]),
+        ("mill", "mitl", [True, True, False, True]),
+        ("mill", "mxill", [True, False, True, True, True]),
+        ("mill", "mil", [True, True, True]),
+        ("", "ab", [False, False]),
+        ("ab", "", []),
+        ("é", "e\u0301", [True]),
+        ("a b", "ab", [True, True]),
+    ],
+)
+def test_right_characters_are_those_of_the_best_alignment(target, prediction, right):
+    assert correct_characters(target, prediction) == right
+
+
+def test_a_reliability_table_worked_out_by_hand():
+    low, high = reliability([0.91, 0.95, 0.99, 0.2], [True, True, False, False])
+    assert (low.low, low.high, low.count, low.confidence, low.accuracy) == (0.2, 0.3, 1, 0.2, 0.0)
+    assert (high.low, high.high, high.count) == (0.9, 1.0, 3)
+    assert high.confidence == pytest.approx(0.95) and high.accuracy == pytest.approx(2 / 3)
+    error = expected_calibration_error([0.91, 0.95, 0.99, 0.2], [True, True, False, False])
+    assert error == pytest.approx((1 * 0.2 + 3 * (0.95 - 2 / 3)) / 4)
+
+
+def test_a_confidence_of_1_is_in_the_last_bin():
+    (row,) = reliability([1.0, 1.0], [True, True])
+    assert (row.low, row.high, row.count) == (0.9, 1.0, 2)
+    assert expected_calibration_error([1.0, 1.0], [True, True]) == 0
+    assert expected_calibration_error([], []) == 0
+
+
+@pytest.mark.parametrize("confidences", [[1.1], [-0.1], [float("nan")], [0.5, 0.5]])
+def test_confidences_that_cannot_be_are_refused(confidences):
+    with pytest.raises(ValueError, match="confidences"):
+        reliability(confidences, [True])

@@ -254,7 +254,7 @@ class Catalogue:
     def finish(self, file: int, error: str | None = None) -> None:
         """A file has been read as far as possible, and its results are written, or an error is."""
         document = self.document(file)
-        cers = [cer for page in document.pages if (cer := _expected_cer(page)) is not None]
+        cers = [cer for page in document.pages if (cer := page.expected_cer) is not None]
         values = (
             "failed" if error else "read",
             len(document.pages),
@@ -370,7 +370,7 @@ class Catalogue:
 
     def _insert_page(self, connection: sqlite3.Connection, file: int, page: Page) -> None:
         seconds = sum(page.seconds.values())
-        facts = (page.number, page.confidence, _expected_cer(page), seconds, len(page.lines))
+        facts = (page.number, page.confidence, page.expected_cer, seconds, len(page.lines))
         cursor = connection.execute(
             "INSERT INTO pages (file, number, confidence, expected_cer, seconds, lines, data) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -521,10 +521,6 @@ def _readable(text: str) -> str:
 def _file_row(row: tuple[Any, ...]) -> FileRow:
     id, path, name, stem, *rest = row
     return FileRow(id, _path(path), str(_path(name)), str(_path(stem)), *rest)
-
-
-def _expected_cer(page: Page) -> float | None:
-    return getattr(page, "expected_cer", None)
 
 
 def _data(page: Page) -> bytes:

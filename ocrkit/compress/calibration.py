@@ -20,7 +20,7 @@ from ocrkit.runtime import Backend
 from ocrkit.synth.lines import LineGenerator
 from ocrkit.synth.pages import PageGenerator
 
-LabelledStrip = tuple[np.ndarray, str]  # a strip (1, 1, 32, W) float32, and its true text
+LabelledStrip = tuple[np.ndarray, str]  # a strip (1, 1, H, W) float32, and its true text
 
 # Training and its evaluation use other seeds, so calibration images are in neither.
 CALIBRATION_SEED = 2_000_003
@@ -31,7 +31,7 @@ CALIBRATION_PAGES = 40
 def synthetic_strips(
     preprocessing: Preprocessing, count: int = CALIBRATION_STRIPS
 ) -> Iterator[np.ndarray]:
-    """Strips (1, 1, 32, W) float32 of synthetic lines, disjoint from training and evaluation."""
+    """Strips (1, 1, H, W) float32 of synthetic lines, disjoint from training and evaluation."""
     make = LineGenerator(seed=CALIBRATION_SEED)
     return (fit(make(i).image, preprocessing)[None] for i in range(count))
 

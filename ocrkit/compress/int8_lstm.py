@@ -33,7 +33,7 @@ def lstm_operations(ir: Any) -> list[Any]:
 def lstm_input_ranges(model: CRNN, strips: Iterable[np.ndarray]) -> list[float]:
     """For each LSTM the largest absolute value of its input over a calibration set.
 
-    strips: (N, 1, 32, W) float32 each.
+    strips: (N, 1, H, W) float32 each.
     """
     model = deepcopy(model).eval().to("cpu")
     layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.LSTM)]

@@ -19,7 +19,7 @@ from ocrkit.recognition.network import CRNN
 from ocrkit.runtime.metadata import METADATA_KEY
 from ocrkit.runtime.packages import needs, quiet
 
-Graph = Callable[[torch.Tensor], torch.Tensor]  # (N, 1, 32, W) -> logits (T, N, C)
+Graph = Callable[[torch.Tensor], torch.Tensor]  # (N, 1, H, W) -> logits (T, N, C)
 
 # The settings that autotune tries, in this order. act_algo: how the range of activations is chosen
 # (minmax: moving average of the extremes; kl: the histogram range with the least KL divergence).
@@ -44,7 +44,7 @@ def to_neural_compressor(
     32 bits and rounds them on loading, so it is not smaller than an FP32 checkpoint. `load_file`
     runs it, for any N and W.
 
-    calibration: strips (N, 1, 32, W) float32 for the activation ranges; None: synthetic strips.
+    calibration: strips (N, 1, H, W) float32 for the activation ranges; None: synthetic strips.
     validation: if given, autotune tries SETTINGS until the share of lines read exactly is at most
         `tolerance` (relative) below FP32, or takes the best of them. The metadata then has
         "trials": the share in FP32, followed by the share with each setting that was tried.
@@ -92,7 +92,7 @@ def _quantize(
         trials.append(float(np.mean(exact_matches(backend, validation or (), model.alphabet))))
         return trials[-1]
 
-    example = (torch.zeros(2, 1, 32, 64),)
+    example = (torch.zeros(2, 1, model.preprocessing.height, 64),)
     shapes = {"x": {0: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
     graph = export(deepcopy(model).eval().to("cpu"), example, dynamic_shapes=shapes)
     configs = [_quantization_config(inc, setting) for setting in SETTINGS]

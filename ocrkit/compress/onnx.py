@@ -16,7 +16,7 @@ from ocrkit.runtime.packages import needs
 
 
 def export_onnx(model: CRNN, path: str | Path) -> Path:
-    """Write the model as ONNX: `images` (N, 1, 32, W) -> `logits` (T, N, C), for any N and W.
+    """Write the model as ONNX: `images` (N, 1, H, W) -> `logits` (T, N, C), for any N and W.
 
     The checkpoint's metadata is stored in the file as JSON, under the key "ocrkit".
 
@@ -32,7 +32,7 @@ def export_onnx(model: CRNN, path: str | Path) -> Path:
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             model,
-            (torch.zeros(1, 1, 32, 64),),
+            (torch.zeros(1, 1, model.preprocessing.height, 64),),
             partial,
             dynamo=False,
             input_names=["images"],

@@ -36,7 +36,7 @@ def to_openvino(
     """Write the model as OpenVINO IR: `path` (an .xml) and a .bin with its weights in 16 bits.
 
     int8: quantise the layers to 8-bit weights and activations (post-training quantisation).
-    calibration: for the activation ranges: strips (N, 1, 32, W) float32, or for a detector the
+    calibration: for the activation ranges: strips (N, 1, H, W) float32, or for a detector the
         arrays of `network_input`. None: synthetic lines or pages.
     lstms: None quantises the LSTMs by `quantize_lstms`. A collection of indices lets NNCF quantise
         these LSTMs, as the first (0) or the second (1), and keeps the others in floating point; ()
@@ -53,7 +53,8 @@ def to_openvino(
     path = prepared_path(path, ".xml")
     inputs = calibration_inputs(model, calibration) if int8 else []
     ov = import_openvino()
-    ir = to_openvino_network(model, height=-1 if isinstance(model, LineNet) else 32)
+    height = -1 if isinstance(model, LineNet) else model.preprocessing.height
+    ir = to_openvino_network(model, height)
     ir.set_rt_info(json.dumps(model.metadata()), METADATA_KEY)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"

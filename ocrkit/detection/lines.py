@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ocrkit.detection.letter_height import letter_height
-from ocrkit.detection.maps import STRIDE, decode, find_lines
-from ocrkit.detection.order import reading_order
+from ocrkit.detection.maps import STRIDE, LineShape, decode, find_lines
+from ocrkit.detection.order import crossings, reading_order
+from ocrkit.detection.rules import Rules, find_rules
 from ocrkit.errors import CheckpointError
 from ocrkit.image import page_ink, scaled
 from ocrkit.runtime import Backend
@@ -19,6 +21,7 @@ from ocrkit.runtime.weights import check_format, default_weights, weights_path
 MULTIPLE = 32  # sides of the network's input
 EDGE = 16  # px of paper added around the page, or letters at its edge would look cut off
 MAX_PIXELS = 8_000_000  # of the network's input; larger pages are scaled down
+GAP = 0.35  # heights of a line; between two columns there is at least so much white
 LETTERS = 15.0  # px; the typical height of letters on the pages of the training set
 
 
@@ -49,9 +52,14 @@ class LineDetector:
         if min(page.shape) < 6:
             return []
         scale = min(page_scale(page), (MAX_PIXELS / page.size) ** 0.5)
-        lines = find_lines(self.maps(scaled(page, scale)))
+        small = scaled(page, scale)
+        lines = find_lines(self.maps(small))
+        if not lines:
+            return []
+        rules = find_rules(small, float(np.median([line.height for line in lines])))
+        lines = parted(lines, small, rules)
         # The order is found without margins, which would close the gutters between columns.
-        order = reading_order([line.outline() for line in lines])
+        order = reading_order([line.outline() for line in lines], rules)
         return [(lines[i].outline(self.margin) / scale).astype(np.float32) for i in order]
 
     def at_scale(self, page: np.ndarray) -> list[np.ndarray]:
@@ -63,6 +71,43 @@ class LineDetector:
         cells = [slice(EDGE // STRIDE, -(-(EDGE + side) // STRIDE)) for side in page.shape]
         core, height, middle = self.run(network_input(page))[0][:, *cells]
         return np.stack([1 / (1 + np.exp(-core)), height, middle])
+
+
+def parted(lines: Sequence[LineShape], page: np.ndarray, rules: Rules) -> list[LineShape]:
+    """The lines of a grey page, and those that reach across a gutter cut there."""
+    cuts = crossings([line.outline() for line in lines], rules)
+    result = []
+    for i, line in enumerate(lines):
+        for x in cuts.get(i, ()):
+            start, end = _white(line, x, page)
+            if line.left + line.height < start < end < line.right - line.height:
+                result.append(replace(line, right=start))
+                line = replace(line, left=end)
+        result.append(line)
+    return result
+
+
+def _white(line: LineShape, x: float, page: np.ndarray) -> tuple[float, float]:
+    """The ends of the gap in a line's ink near x; both are x if there is only a word space."""
+    middle, half = float(line.centre(x)), line.height / 2
+    rows = slice(max(0, round(middle - half)), max(0, round(middle + half)))
+    first = max(0, round(x - line.height))
+    part = page[rows, first : round(x + line.height)]
+    if not part.size:
+        return x, x
+    paper, dark = np.quantile(part, 0.75), float(part.min())
+    inked = (part < paper - 0.4 * max(paper - dark, 24)).mean(axis=0)
+    white = np.concatenate([[False], inked == 0, [False]])
+    # A rule between two columns is a column of ink from top to bottom.
+    white[1:-1] |= inked > 0.9
+    edges = np.flatnonzero(np.diff(white.astype(int)))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return x, x
+    widest = int(np.argmax(ends - starts))
+    if ends[widest] - starts[widest] < GAP * line.height:
+        return x, x
+    return float(first + starts[widest]), float(first + ends[widest])
 
 
 def page_scale(page: np.ndarray) -> float:

@@ -1,121 +1,396 @@
-"""Reading order: the order in which a person reads the lines of a page.
+"""Reading order: the order in which a person reads the lines of a page, and its columns and rows.
 
 None of the usual methods is enough alone. Reading row by row mixes the columns of a newspaper. The
 topological order of Breuel ("High Performance Document Layout Analysis", 2003) and the XY-cut
 (Nagy and Seth, "Hierarchical Representation of Optically Scanned Documents", 1984) read all items
 of a receipt before all prices.
 
-Here the page is cut into bands at horizontal white space, as in an XY-cut. Consecutive bands that
-share a gutter (a vertical white strip) with long lines on both sides are columns: the left one is
-read to its end before the right one, and each may contain further columns. All other bands are read
-row by row, from left to right.
+Here the page is searched for gutters: strips between lines, nearly vertical, that end where a line
+or a rule crosses them. What stands on both sides of a gutter is either two columns of text, or the
+cells of a table; the widths of the lines tell, and their texts where they are known. The tallest
+gutter between columns cuts the page into what stands above it, the left column, the right one, and
+what stands below; and each of them is cut again. What has no such gutter is read row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 
-Spans = np.ndarray  # (n, 4): left, top, right, bottom of all lines
+from ocrkit.detection.rules import Rules
+
 Ids = np.ndarray  # (m,): indices of some lines
 
-# The least that makes columns; less is a table. Widths are in line heights.
-GUTTER = 0.7
-COLUMN_WIDTH = 6.0
+# Widths and distances are in heights of a line.
+CROSSING = 0.5  # a line crosses a gutter that it reaches beyond by more than this
+SLANT = 0.04  # of a gutter: how far it leans in one pixel down
+NEAR = 1.5  # the ends of lines along a gutter differ by less than this, or it leans
+AROUND, AROUND_LINES = 4.0, 2  # so many lines so near must show the gutter that a line crosses
+PART_WIDTH = 5.0  # the least of each part of a line that reaches across a gutter
+COLUMN_WIDTH = 6.0  # the least of columns; less is a table
 COLUMN_LINES = 3
 COLUMN_BALANCE = 0.35  # lines of the shorter column over lines of the longer one
+BESIDE_WIDTH = 2.5  # the least width of what stands beside running text, such as a short poem
+# Running text: most lines are nearly as wide as their column, or begin with a small letter.
+FULL, FULL_SHARE, RUNNING_WIDTH, CONTINUED_SHARE = 0.75, 0.6, 7.0, 0.35
+NUMBERS = 0.5  # a column with a larger share of numbers belongs to a table
+HEAD = 1.15  # height of a headline over the usual height
+MARGIN_WIDTH = 0.34  # a margin note is narrower than this share of the text beside it
 
 
-def reading_order(polygons: Sequence[np.ndarray]) -> list[int]:
-    """Indices of `polygons` in reading order; each is (k, 2) of x, y on an upright page."""
+@dataclass(frozen=True)
+class Region:
+    """A part of a page that is read row by row: rows of indices of lines, from left to right.
+
+    margin: whether it stands in the margin of another part.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    margin: bool = False
+
+
+def reading_order(polygons: Sequence[np.ndarray], rules: Rules | None = None) -> list[int]:
+    """Indices of `polygons` in reading order; each is (2k, 2) of x, y on an upright page."""
+    return [i for region in find_regions(polygons, rules) for row in region.rows for i in row]
+
+
+def find_regions(
+    polygons: Sequence[np.ndarray],
+    rules: Rules | None = None,
+    texts: Sequence[str] | None = None,
+) -> list[Region]:
+    """The parts of a page in reading order; each line is in one of them.
+
+    polygons: (2k, 2) of x, y on an upright page, as in `Detector`. texts: what the lines say, if
+    it is known; it tells columns of text from those of a table.
+    """
     if not len(polygons):
         return []
-    spans = np.array([(*p.min(axis=0), *p.max(axis=0)) for p in polygons], np.float64)
-    return _order(spans, np.arange(len(spans)))
+    page = Lines.measured(polygons, rules or Rules(), texts)
+    return _regions(page, np.arange(len(polygons)), False)
 
 
-def _order(spans: Spans, ids: Ids) -> list[int]:
-    bands = _bands(spans, ids)
-    result: list[int] = []
-    while bands:
-        end, gutter = _columns(spans, bands)
-        here = np.concatenate(bands[:end])
-        if gutter is None:
-            result += _rows(spans, here)
-        else:
-            left = spans[here][:, [0, 2]].mean(axis=1) < gutter
-            result += _order(spans, here[left]) + _order(spans, here[~left])
-        bands = bands[end:]
-    return result
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a page after its skew is removed: spans (n, 4), left, top, right, bottom.
 
-
-def _bands(spans: Spans, ids: Ids) -> list[Ids]:
-    """The lines in bands from top to bottom, with white space between bands.
-
-    Only the middle half of each line counts: descenders reach between the ascenders below them.
+    height: the usual one of a line. slope: the skew that is removed, in px down for 1 px across.
     """
-    quarter = (spans[ids, 3] - spans[ids, 1]) / 4
-    top, bottom = spans[ids, 1] + quarter, spans[ids, 3] - quarter
-    by_top = np.argsort(top, kind="stable")
-    reach = np.maximum.accumulate(bottom[by_top])
-    return np.split(ids[by_top], np.flatnonzero(top[by_top][1:] >= reach[:-1]) + 1)
+
+    spans: np.ndarray
+    height: float
+    rules: Rules
+    texts: Sequence[str] | None
+    slope: float
+
+    @classmethod
+    def measured(
+        cls, polygons: Sequence[np.ndarray], rules: Rules, texts: Sequence[str] | None
+    ) -> Lines:
+        edges = [np.split(np.asarray(p, np.float64), 2) for p in polygons]
+        slope = _usual_slope(edges)
+        spans = np.array([_span(top, bottom, slope) for top, bottom in edges])
+        heights = np.maximum(spans[:, 3] - spans[:, 1], 1e-6)
+        lengths = np.maximum(spans[:, 2] - spans[:, 0], heights)
+        order = np.argsort(heights)
+        weight = np.cumsum(lengths[order])
+        usual = float(heights[order][np.searchsorted(weight, weight[-1] / 2)])
+        turned = [_unskewed(kind, slope) for kind in (rules.vertical, rules.horizontal)]
+        return cls(spans, usual, Rules(*turned), texts, slope)
+
+    @property
+    def middle(self) -> np.ndarray:
+        return self.spans[:, [1, 3]].mean(axis=1)
+
+    @property
+    def width(self) -> np.ndarray:
+        return self.spans[:, 2] - self.spans[:, 0]
 
 
-def _columns(spans: Spans, bands: list[Ids]) -> tuple[int, float | None]:
-    """How many of the first bands are columns with one gutter between them, and the gutter's x.
+def crossings(polygons: Sequence[np.ndarray], rules: Rules) -> dict[int, list[float]]:
+    """Where lines reach across a gutter: the x of the gutter for the index of each such line.
 
-    (1, None) if there is no gutter.
+    There may be two lines of two columns that were taken for one. The lines above and below it end
+    and begin at this gutter, or a vertical rule runs through it.
     """
-    height = float(np.median(np.subtract(*spans[np.concatenate(bands)][:, [3, 1]].T)))
-    best: tuple[int, float | None] = (1, None)
-    sides = [spans[band][:, [0, 2]].tolist() for band in bands]  # plain floats are faster here
-    for low, high in _gaps(spans[np.concatenate(bands[:3])]):
-        widths: tuple[list[float], list[float]] = ([], [])  # of the lines on either side
-        for end, band in enumerate(sides, start=1):
-            middle = (low + high) / 2
-            for left, right in band:
-                on_the_right = (left + right) / 2 >= middle
-                widths[on_the_right].append(right - left)
-                if on_the_right:
-                    high = min(high, left)
-                else:
-                    low = max(low, right)
-            if high - low < GUTTER * height:
-                break
-            if end > best[0] and _are_columns(*widths, height):
-                best = (end, (low + high) / 2)
-    return best
+    if len(polygons) < 3:
+        return {}
+    page = Lines.measured(polygons, rules, None)
+    pairs = _neighbours(page, np.arange(len(polygons)))
+    middle, height = page.middle, page.spans[:, 3] - page.spans[:, 1]
+    before, after = (np.array(side, int) for side in (list(pairs), list(pairs.values())))
+    gaps = (page.spans[before, 2] + page.spans[after, 0]) / 2
+    level = (middle[before] + middle[after]) / 2
+    x0, y0, x1, y1 = page.rules.vertical.T
+    found: dict[int, list[float]] = {}
+    for i, (left, _, right, _) in enumerate(page.spans.tolist()):
+        reach = PART_WIDTH * height[i]
+        near = np.abs(level - middle[i]) < AROUND * height[i]
+        near &= (gaps > left + reach) & (gaps < right - reach)
+        ruled = (y0 < middle[i] - height[i]) & (y1 > middle[i] + height[i])
+        ruled &= (x0 > left + 2 * height[i]) & (x1 < right - 2 * height[i])
+        places = [float(x) for x in (x0[ruled] + x1[ruled]) / 2]
+        for x in gaps[near]:
+            same = near & (np.abs(gaps - x) < height[i])
+            alike = height[before[same]].mean() < 1.4 * height[i] < 2 * height[before[same]].mean()
+            if same.sum() >= AROUND_LINES and alike:
+                places.append(float(np.median(gaps[same])))
+        found[i] = [x - page.slope * middle[i] for x in places]
+    return {i: sorted(places) for i, places in found.items() if places}
 
 
-def _gaps(spans: Spans) -> list[tuple[float, float]]:
-    """The vertical white strips (left, right) between lines."""
-    spans = spans[np.argsort(spans[:, 0])]
-    reach = np.maximum.accumulate(spans[:, 2])[:-1].tolist()
-    return [(a, b) for a, b in zip(reach, spans[1:, 0].tolist(), strict=True) if b > a]
+def _usual_slope(edges: Sequence[Sequence[np.ndarray]]) -> float:
+    """The slope of most lines, longer ones counting more; 0 if there are too few."""
+    along = np.array([top[-1] - top[0] for top, _ in edges])
+    level = np.abs(along[:, 1]) < 0.5 * along[:, 0]
+    if level.sum() < 3:
+        return 0.0
+    slopes, lengths = along[level, 1] / along[level, 0], along[level, 0]
+    order = np.argsort(slopes)
+    weight = np.cumsum(lengths[order])
+    return float(slopes[order][np.searchsorted(weight, weight[-1] / 2)])
 
 
-def _are_columns(left: Sequence[float], right: Sequence[float], height: float) -> bool:
-    """Whether lines of these widths are two columns of text and not of a table."""
-    fewer, more = sorted((len(left), len(right)))
+def _span(top: np.ndarray, bottom: np.ndarray, slope: float) -> tuple[float, ...]:
+    points = np.concatenate([top, bottom])
+    level = points[:, 1] - slope * points[:, 0]
+    across = points[:, 0] + slope * points[:, 1]
+    along = np.abs(top[-1] - top[0])
+    if along[0] < along[1]:  # text that is turned by 90 degrees
+        return across.min(), level.min(), across.max(), level.max()
+    half = len(top)
+    left = (across[0] + across[-1]) / 2
+    right = (across[half - 1] + across[half]) / 2
+    y0, y1 = level[:half].mean(), level[half:].mean()
+    return min(left, right), min(y0, y1), max(left, right), max(y0, y1)
+
+
+def _unskewed(boxes: np.ndarray, slope: float) -> np.ndarray:
+    x0, y0, x1, y1 = boxes.T
+    middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+    dx, dy = slope * middle_y, -slope * middle_x
+    return np.stack([x0 + dx, y0 + dy, x1 + dx, y1 + dy], axis=1)
+
+
+def _regions(page: Lines, ids: Ids, margin: bool) -> list[Region]:
+    gutter = _tallest_gutter(page, ids)
+    if gutter is None:
+        rows = _rows(page, ids)
+        return [Region(tuple(map(tuple, rows)), margin)] if rows else []
+    heads = _heads(page, gutter)
+    rest = np.setdiff1d(ids, np.concatenate([gutter.left, gutter.right]))
+    higher = page.middle[rest] <= gutter.top
+    above, below = np.concatenate([rest[higher], heads]), rest[~higher]
+    sides = [
+        (np.setdiff1d(gutter.left, heads), margin or gutter.margin == "left"),
+        (np.setdiff1d(gutter.right, heads), margin or gutter.margin == "right"),
+    ]
+    # A note in the left margin is read after the text beside it.
+    sides = sides[::-1] if gutter.margin == "left" else sides
+    parts = [(above, margin), *sides, (below, margin)]
+    return [region for part, note in parts for region in _regions(page, part, note)]
+
+
+def _heads(page: Lines, gutter: Gutter) -> Ids:
+    """Large lines above both columns of a gutter: a headline that does not reach across it."""
+    ids = np.concatenate([gutter.left, gutter.right])
+    top, bottom = page.spans[ids, 1], page.spans[ids, 3]
+    body = bottom - top < HEAD * page.height
+    if body.all() or not body.any():
+        return ids[:0]
+    heads = ids[~body & (bottom <= top[body].min() + 0.5 * page.height)]
+    enough = all(len(np.setdiff1d(side, heads)) for side in (gutter.left, gutter.right))
+    return heads if enough else ids[:0]
+
+
+@dataclass(frozen=True)
+class Gutter:
+    """A strip between two columns, from `top` to `bottom`, and the lines on both sides of it.
+
+    margin: the side that is a margin note, "left" or "right", or "".
+    """
+
+    top: float
+    bottom: float
+    left: Ids
+    right: Ids
+    margin: str = ""
+
+
+def _tallest_gutter(page: Lines, ids: Ids) -> Gutter | None:
+    """The gutter between columns that has lines on both sides for the longest way.
+
+    Of gutters of about the same length it is the one between two lines or rules that cross it,
+    because these stand above or below its neighbours as well.
+    """
+    best: tuple[tuple[int, int, float], Gutter] | None = None
+    right_of = _neighbours(page, ids)
+    for x, slant in _places(page, right_of):
+        for gutter in _gutters_at(page, ids, x, slant):
+            left, right = (page.spans[side] for side in (gutter.left, gutter.right))
+            low = min(left[:, 3].max(), right[:, 3].max())
+            long = round(float(low - max(left[:, 1].min(), right[:, 1].min())) / page.height / 2)
+            key = long, int(np.isfinite(gutter.top)) + int(np.isfinite(gutter.bottom)), -x
+            if best is None or key > best[0]:
+                sides = _beside(gutter, right_of)
+                if _are_columns(page, *sides):
+                    best = key, replace(gutter, margin=_margin(page, *sides))
+    return best[1] if best else None
+
+
+def _beside(gutter: Gutter, right_of: dict[int, int]) -> tuple[list[int], list[int]]:
+    """The lines next to a gutter, on its left and on its right, not those of columns beyond."""
+    left_of = {b: a for a, b in right_of.items()}
+    left, right = gutter.left.tolist(), gutter.right.tolist()
+    on_left, on_right = set(left), set(right)
+    if not any(right_of.get(i) in on_right for i in left):
+        return [], []  # nothing stands beside anything
     return (
-        fewer >= max(COLUMN_LINES, COLUMN_BALANCE * more)
-        and min(median(left), median(right)) >= COLUMN_WIDTH * height
+        [i for i in left if right_of.get(i) not in on_left],
+        [i for i in right if left_of.get(i) not in on_right],
     )
 
 
-def _rows(spans: Spans, ids: Ids) -> list[int]:
+def _neighbours(page: Lines, ids: Ids) -> dict[int, int]:
+    """The next line to the right of each line that has one on its level."""
+    if len(ids) < 2:
+        return {}
+    left, top, right, bottom = page.spans[ids].T
+    overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    level = overlap >= 0.4 * np.minimum.outer(bottom - top, bottom - top)
+    after = left[None] >= right[:, None] - CROSSING * page.height
+    after &= (left[None] > left[:, None]) & (right[None] > right[:, None])
+    starts = np.where(level & after, left[None], np.inf)
+    nearest = starts.argmin(axis=1)
+    found = np.isfinite(starts.min(axis=1))
+    return {int(ids[i]): int(ids[nearest[i]]) for i in np.flatnonzero(found)}
+
+
+def _places(page: Lines, right_of: dict[int, int]) -> list[tuple[float, float]]:
+    """Where gutters may be: x at y = 0, and how far they lean in one pixel down."""
+    if not right_of:
+        return []
+    pairs = np.array(list(right_of.items()))
+    x = (page.spans[pairs[:, 0], 2] + page.spans[pairs[:, 1], 0]) / 2
+    y = page.middle[pairs].mean(axis=1)
+    places: dict[tuple[int, int], tuple[float, float]] = {}
+    for at in x[np.unique(np.round(2 * x / page.height), return_index=True)[1]]:
+        near = np.abs(x - at) < NEAR * page.height
+        slant, start = 0.0, float(np.median(x[near]))
+        if near.sum() >= 6 and np.ptp(y[near]) > 8 * page.height:
+            leaning, offset = np.polyfit(y[near], x[near], 1)
+            if abs(leaning) <= SLANT:
+                slant, start = float(leaning), float(offset)
+        key = round(2 * start / page.height), round(slant * 200)
+        places[key] = start, slant
+    return sorted(places.values())
+
+
+def _gutters_at(page: Lines, ids: Ids, x: float, slant: float) -> list[Gutter]:
+    """The pieces of a nearly vertical strip between the lines and rules that cross it."""
+    left, top, right, bottom = page.spans[ids].T
+    middle = page.middle[ids]
+    at = x + slant * middle
+    reach = CROSSING * page.height
+    crosses = (left < at - reach) & (right > at + reach)
+    barriers = [*middle[crosses].tolist()]
+    x0, y0, x1, y1 = page.rules.horizontal.T
+    rule_y = (y0 + y1) / 2
+    rule_at = x + slant * rule_y
+    crossing = (x0 < rule_at - 2 * page.height) & (x1 > rule_at + 2 * page.height)
+    barriers += rule_y[crossing].tolist()
+    edges = [-np.inf, *sorted(barriers), np.inf]
+    pieces = np.searchsorted(edges, middle, side="right") - 1
+    on_left = (left + right) / 2 < at
+    gutters = []
+    for piece in np.unique(pieces[~crosses]).tolist():
+        here = (pieces == piece) & ~crosses
+        sides = ids[here & on_left], ids[here & ~on_left]
+        if all(map(len, sides)):
+            gutters.append(Gutter(edges[piece], edges[piece + 1], *sides))
+    return gutters
+
+
+def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool:
+    """Whether the lines on both sides of a gutter are columns of text and not of a table."""
+    if not left or not right:
+        return False
+    if any(_numbers(page, side) > NUMBERS for side in (left, right)):
+        return False
+    if any(_is_turned(page, a) and len(b) > 2 for a, b in ((left, right), (right, left))):
+        return True  # a note in the margin
+    widths = [median(page.width[side].tolist()) / page.height for side in (left, right)]
+    fewer, more = sorted((len(left), len(right)))
+    if fewer >= max(COLUMN_LINES, COLUMN_BALANCE * more) and min(widths) >= COLUMN_WIDTH:
+        return True
+    running = [_is_running(page, side) for side in (left, right)]
+    if all(running):
+        return True
+    return page.texts is not None and any(running) and min(widths) >= BESIDE_WIDTH
+
+
+def _is_turned(page: Lines, side: Sequence[int]) -> bool:
+    """Whether all of these lines are turned by 90 degrees."""
+    width, height = page.width[side], page.spans[side, 3] - page.spans[side, 1]
+    return bool((height > 2 * np.maximum(width, page.height)).all())
+
+
+def _is_running(page: Lines, side: Sequence[int]) -> bool:
+    """Whether lines below each other are running text and not the cells of a table."""
+    if len(side) < 2:
+        return False
+    spans = page.spans[side]
+    widths = spans[:, 2] - spans[:, 0]
+    if np.median(widths) < RUNNING_WIDTH * page.height:
+        return False
+    if page.texts is not None:
+        order = sorted(side, key=lambda i: page.spans[i, 1])
+        texts = [page.texts[i] for i in order]
+        begun = [text[:1].islower() for text in texts[1:]]
+        return sum(begun) >= CONTINUED_SHARE * len(begun)
+    full = np.quantile(spans[:, 2], 0.9) - np.quantile(spans[:, 0], 0.1)
+    return len(side) > 2 and float(np.mean(widths >= FULL * full)) >= FULL_SHARE
+
+
+def _numbers(page: Lines, side: Sequence[int]) -> float:
+    """The share of lines that are numbers; 0 if the texts are not known."""
+    if page.texts is None:
+        return 0.0
+    return sum(_is_number(page.texts[i]) for i in side) / len(side)
+
+
+def _is_number(text: str) -> bool:
+    signs = [c for c in text if c.isalnum()]
+    return sum(map(str.isdigit, signs)) * 2 >= len(signs)
+
+
+def _margin(page: Lines, left: Sequence[int], right: Sequence[int]) -> str:
+    """Which of the two columns beside a gutter is a margin note, "left", "right" or ""."""
+    widths = [
+        float(np.quantile(page.spans[side, 2], 0.9) - np.quantile(page.spans[side, 0], 0.1))
+        for side in (left, right)
+    ]
+    fewer, more = sorted((len(left), len(right)))
+    if 2 * fewer > more or min(widths) >= MARGIN_WIDTH * max(widths):
+        return ""
+    return "left" if widths[0] < widths[1] else "right"
+
+
+def _rows(page: Lines, ids: Ids) -> list[list[int]]:
     """Row by row; a line belongs to a row if it is level with its lines and beside all of them."""
-    middle, height = spans[:, [1, 3]].mean(axis=1), spans[:, 3] - spans[:, 1]
+    spans, middle, height = page.spans, page.middle, page.spans[:, 3] - page.spans[:, 1]
     rows: list[list[int]] = []
     for i in ids[np.argsort(middle[ids], kind="stable")].tolist():
         row = rows[-1] if rows else []
         level = bool(row) and middle[i] - middle[row].mean() < 0.3 * (
             height[i] + height[row].mean()
         )
-        if level and not ((spans[row, 0] < spans[i, 2]) & (spans[i, 0] < spans[row, 2])).any():
+        shared = np.minimum(spans[row, 2], spans[i, 2]) - np.maximum(spans[row, 0], spans[i, 0])
+        if level and (shared < CROSSING * np.minimum(height[row], height[i])).all():
             row.append(i)
         else:
             rows.append([i])
-    return [i for row in rows for i in sorted(row, key=lambda j: spans[j, 0])]
+    return [sorted(row, key=lambda j: spans[j, 0]) for row in rows]

@@ -4,7 +4,14 @@
 and `strips` prepares lines and pages as input for the networks.
 """
 
-from ocrkit.image.crops import crop_polygon, points_along, scaled
+from ocrkit.image.crops import (
+    INITIAL_HEIGHT,
+    crop_polygon,
+    parts_of,
+    points_along,
+    scaled,
+    with_initial,
+)
 from ocrkit.image.finding import Found, find_images, search_folders
 from ocrkit.image.grey import grey
 from ocrkit.image.kinds import IMAGE_SUFFIXES, KINDS, is_pdf
@@ -33,6 +40,7 @@ __all__ = [
     "ASSUMED_DPI",
     "Found",
     "IMAGE_SUFFIXES",
+    "INITIAL_HEIGHT",
     "KINDS",
     "MAX_PIXELS",
     "PAGES_WITH_TEXT",
@@ -56,6 +64,7 @@ __all__ = [
     "orientation",
     "page_ink",
     "page_matrix",
+    "parts_of",
     "pdf_texts",
     "pictures",
     "points_along",
@@ -63,4 +72,5 @@ __all__ = [
     "scaled",
     "search_folders",
     "tighten",
+    "with_initial",
 ]

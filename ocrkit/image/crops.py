@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
+_LONGEST = 40  # times the height; the longest crop that is read in one part
+INITIAL_HEIGHT = 0.56  # of a capital, as a share of the height of a line's crop
+_INITIAL_TOP = 0.16  # what is above it, likewise
 _CV2_MAX_SIDE = 32_766  # the largest side that cv2.warpPerspective accepts
 
 
@@ -44,6 +49,35 @@ def crop_polygon(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     down = ((np.arange(height) + 0.5) / height)[:, None]
     x, y = (top * (1 - down) + bottom * down).astype(np.float32)
     return cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def with_initial(crop: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    """A line's crop with a large capital before it, made as high as the line's own capitals."""
+    height = crop.shape[0]
+    tall = max(1, round(INITIAL_HEIGHT * height))
+    wide = max(1, round(initial.shape[1] * tall / initial.shape[0]))
+    letter = cv2.resize(initial, (wide, tall), interpolation=cv2.INTER_AREA)
+    paper = int(np.median(crop))
+    before = np.full((height, wide), paper, crop.dtype)
+    top = round(_INITIAL_TOP * height)
+    before[top : top + tall] = np.clip(letter + (paper - float(np.quantile(letter, 0.9))), 0, 255)
+    return np.hstack([before, crop])
+
+
+def parts_of(crop: np.ndarray) -> list[np.ndarray]:
+    """A line's crop, cut between words into parts if it is too long for the recogniser."""
+    height, width = crop.shape
+    count = -(-width // max(1, round(_LONGEST * height)))
+    if count < 2:
+        return [crop]
+    # The darkest pixel of each column; between two words there are columns without ink.
+    light = crop.min(axis=0) if np.median(crop) > 127 else 255 - crop.max(axis=0)
+    light = cv2.blur(light.astype(np.float32)[None], (max(1, height // 4), 1))[0]
+    cuts = [0]
+    for n in range(1, count):
+        at, reach = n * width // count, 3 * height
+        cuts.append(at - reach + int(light[at - reach : at + reach].argmax()))
+    return [crop[:, a:b] for a, b in pairwise([*cuts, width])]
 
 
 def scaled(image: np.ndarray, scale: float) -> np.ndarray:

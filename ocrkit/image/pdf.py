@@ -24,6 +24,7 @@ from ocrkit.image.scan import (
 
 _PDFIUM = threading.RLock()  # PDFium must not be called by two threads at once
 _POINTS = 72  # to the inch
+_HAIR = 1e-3  # pixels
 _FILLED = 0.85  # a picture that covers this share of its page is a scan of the page
 _INVISIBLE = 3  # text render mode
 _SOFT_HYPHEN = 2  # what PDFium returns for a hyphen at the end of a line
@@ -111,7 +112,7 @@ def _scan(pdf: Any, number: int, pages_with_text: PagesWithText) -> Scan | None:
             lines: tuple[Line, ...] | None = None
             if pages_with_text == "skip" and content.has_text:
                 return None
-            pixels, scale = _pixels(page, content.scale)
+            pixels, scale = _pixels(page, content)
             if pages_with_text == "keep" and content.has_text:
                 lines = _lines(page, *pixels.shape[::-1])
                 lines = lines if any(line.text for line in lines) else None
@@ -127,10 +128,12 @@ class _Content:
     """What is on a page.
 
     scale: pixels per point of a scan that fills the page; None if the page is no scan.
+    size: width and height of the scan in pixels, as it lies on the page, if it is the whole page.
     has_text: whether the page has text, other than what is printed over a scan.
     """
 
     scale: float | None = None
+    size: tuple[int, int] | None = None
     has_text: bool = False
 
 
@@ -145,6 +148,7 @@ def _content(page: Any) -> _Content:
             if item.level == 0 and _overlap(item.get_bounds(), bounds) > _FILLED:
                 # Text that the scan covers remains text, as the layer of some OCR programs.
                 content.scale = max(_pixels_per_point(item), content.scale or 0)
+                content.size = _size_if_whole(item, bounds)
         elif content.scale is None or raw.FPDFTextObj_GetTextRenderMode(item) == _INVISIBLE:
             content.has_text = True
     return content
@@ -165,16 +169,40 @@ def _pixels_per_point(image: Any) -> float:
     return float(max(width / max(np.hypot(a, b), 1e-6), height / max(np.hypot(c, d), 1e-6)))
 
 
-def _pixels(page: Any, scale: float | None) -> tuple[np.ndarray, float]:
+def _size_if_whole(image: Any, page: tuple[float, ...]) -> tuple[int, int] | None:
+    """The size in pixels of an image that is exactly as large as its page, and not distorted."""
+    if max(abs(side - edge) for side, edge in zip(image.get_bounds(), page, strict=True)) > 1:
+        return None
+    width, height = image.get_px_size()
+    a, b, c, d, *_ = image.get_matrix().get()
+    if abs(b) > abs(a):  # it lies on its side
+        a, b, c, d, width, height = b, a, d, c, height, width
+    if b or c or abs((width / height) / ((page[2] - page[0]) / (page[3] - page[1])) - 1) > 0.01:
+        return None
+    return width, height
+
+
+def _pixels(page: Any, content: _Content) -> tuple[np.ndarray, float]:
     """A page drawn in grey (H, W) uint8, and its pixels per point."""
-    # Slightly less than the scan's, or a rounded-up page would be one pixel larger than the scan.
-    scale = (scale or ASSUMED_DPI / _POINTS) * (1 - 1e-5)
-    width, height = page.get_size()
-    scale = min(scale, (0.99 * MAX_PIXELS / max(width * height, 1e-6)) ** 0.5)
-    check_size(*(int(np.ceil(side * scale)) for side in (width, height)))
-    bitmap = page.render(scale=scale, grayscale=True)
-    with closing(bitmap):
-        return np.array(bitmap.to_numpy()).reshape(bitmap.height, bitmap.width), scale
+    from pypdfium2 import PdfBitmap, raw
+
+    across, down = page.get_size()
+    scale = content.scale or ASSUMED_DPI / _POINTS
+    scale = min(scale, (0.99 * MAX_PIXELS / max(across * down, 1e-6)) ** 0.5)
+    width, height = (int(np.ceil(side * scale)) for side in (across, down))
+    if content.size:  # the very pixels of the scan, which the rounded size of the page may miss
+        width, height = content.size[:: -1 if page.get_rotation() % 180 else 1]
+    check_size(width, height)
+    with closing(PdfBitmap.new_native(width, height, raw.FPDFBitmap_Gray)) as bitmap:
+        bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+        # A picture is drawn in the whole pixels that it touches. The page is drawn a hair smaller
+        # than the bitmap, or rounding would let a scan touch one row more than it has.
+        x, y = (width - 2 * _HAIR) / across, (height - 2 * _HAIR) / down
+        matrix = raw.FS_MATRIX(x, 0, 0, y, _HAIR, _HAIR)
+        flags = raw.FPDF_GRAYSCALE | raw.FPDF_ANNOT
+        clip = raw.FS_RECTF(0, 0, width, height)
+        raw.FPDF_RenderPageBitmapWithMatrix(bitmap, page, matrix, clip, flags)
+        return np.array(bitmap.to_numpy()).reshape(height, width), scale
 
 
 @dataclass
@@ -199,10 +227,15 @@ def _lines(page: Any, width: int, height: int) -> tuple[Line, ...]:
     lines: list[Line] = []
     with closing(page.get_textpage()) as text:
         words: list[Word] = []
-        current, angle = _Characters(), 0.0
+        current, angle, half = _Characters(), 0.0, 0
         for index in range(text.count_chars() + 1):
             ended = index == text.count_chars()
             code = 10 if ended else raw.FPDFText_GetUnicode(text, index)
+            if 0xD800 <= code < 0xDC00:  # the first half of a character beyond U+FFFF
+                half = code - 0xD800
+                continue
+            if 0xDC00 <= code < 0xE000:
+                code = 0x10000 + (half << 10) + code - 0xDC00
             character = "-" if code == _SOFT_HYPHEN else chr(code)
             if not character.isspace():
                 if character.isprintable():
@@ -235,7 +268,7 @@ def _line(words: list[Word], angle: float, matrix: np.ndarray) -> Line:
     """A line of words; its polygon begins at the top left of the text, whichever way it runs."""
     box = Box.around(p for w in words for p in ((w.box.x0, w.box.y0), (w.box.x1, w.box.y1)))
     corners = ((box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1))
-    right, down = matrix[:2, :2] @ np.array([np.cos(angle), np.sin(angle)])
+    right, down = matrix[:2, :2] @ np.array([np.cos(angle), -np.sin(angle)])
     turns = int(np.rint(np.arctan2(down, right) / (np.pi / 2))) % 4  # clockwise
     polygon = corners[turns:] + corners[:turns]
     return Line(polygon, " ".join(word.text for word in words), 1.0, tuple(words))

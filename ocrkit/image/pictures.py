@@ -8,6 +8,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from PIL import Image, ImageFile, ImageOps, ImageSequence
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ocrkit.errors import ImageError
@@ -15,7 +16,7 @@ from ocrkit.image.kinds import KINDS, picture_reader
 from ocrkit.image.scan import check_size, known_dpi, reason
 
 _TIFF_SUBFILE_TYPE, _TIFF_REDUCED = 254, 1
-_ORIENTATION = 0x0112
+_ORIENTATION, _X_RESOLUTION = 0x0112, 0x011A
 
 
 def pictures(file: BinaryIO, head: bytes, first: int = 1) -> Iterator[ImageFile.ImageFile]:
@@ -68,11 +69,18 @@ def resolution(image: ImageFile.ImageFile) -> tuple[float, float] | None:
     stated = image.info.get("dpi")
     if not isinstance(stated, tuple) or len(stated) != 2:
         return None
+    if isinstance(image, JpegImageFile) and not _says_its_resolution(image):
+        return None
     across, down = (known_dpi(value) for value in stated)
     if orientation(image) >= 5:  # turned by 90 degrees
         across, down = down, across
     across, down = across or down, down or across
     return (across, down) if across and down else None
+
+
+def _says_its_resolution(image: JpegImageFile) -> bool:
+    """Whether a JPEG has a resolution; where it has none, Pillow may state 72 dpi."""
+    return image.info.get("jfif_unit") in (1, 2) or _X_RESOLUTION in image.getexif()
 
 
 def _open(file: BinaryIO, head: bytes) -> ImageFile.ImageFile:

@@ -31,6 +31,10 @@ _MAX_RISE = 0.5  # of a line from its left to its right end, as a share of the c
 _X_HEIGHT_INK = 0.3  # rows within the x-height have at least this share of the densest rows' ink
 _OFF_CENTRE = 0.18  # standard deviation of a line's place in its crop, as a share of the height
 _ASCENDER, _DESCENDER = 0.75, 0.55  # room kept above and below the x-height, in x-heights
+_LOST_INK = 0.01  # if a larger share of the ink would be cut away, letters are looked at one by one
+_COMPONENT_ROWS = 64  # crops are reduced to this height before that
+_RULE_WIDTH, _RULE_HEIGHT = 0.35, 0.2  # least width and largest height of a rule, as shares
+_CUT_LETTERS = 0.2  # share of the letters, by width, that may reach beyond the rows kept
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def tighten(crop: np.ndarray) -> np.ndarray:
 
     The slope of the line is the one whose projection profile (the ink of each row) has the largest
     sum of squares (Postl, 1986); the crop is sheared by it. In this profile the densest run of rows
-    near the middle is the x-height. It is kept with room for ascenders and descenders.
+    near the middle is the x-height. It is kept with room for ascenders and descenders. The bars of
+    figures and underlines can be denser than the x-height: where ink would be cut away, the
+    letters themselves (connected components) show how far they reach.
 
     A crop of more than 192 rows is made smaller first. A crop of less than 12 rows, or less than 4
     times as wide as high, has too few letters to measure, and keeps all its rows.
@@ -96,17 +102,56 @@ def tighten(crop: np.ndarray) -> np.ndarray:
         return crop
     ink = cv2.LUT(crop, (_contrast(crop) * 255).clip(0, 255).astype(np.uint8))
     ink[ink < _MIN_INK * 255] = 0
-    ink = cv2.resize(ink, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
-    rises, profiles = _projection_profiles(ink)
+    small = cv2.resize(ink, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
+    rises, profiles = _projection_profiles(small)
     best = int((profiles**2).sum(axis=1).argmax())
-    top, bottom = _text_rows(profiles[best])
+    profile = profiles[best]
+    rows: tuple[float, float] = _with_room(_x_height(profile))
     rise = rises[best] * height / _ROWS
     if rise:
         matrix = np.array([[1, 0, 0], [rise / width, 1, -rise / 2]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         border = cv2.BORDER_REPLICATE
         crop = cv2.warpAffine(crop, matrix, (width, height), flags=flags, borderMode=border)
+    if profile[int(rows[0]) : int(rows[1])].sum() < (1 - _LOST_INK) * profile.sum():
+        if rise:
+            ink = cv2.warpAffine(ink, matrix, (width, height), flags=flags)
+        rows = _rows_of_letters(ink)
+    top, bottom = rows
     return crop[int(top * height / _ROWS) : -int(-bottom * height // _ROWS)]
+
+
+def _rows_of_letters(ink: np.ndarray) -> tuple[float, float]:
+    """As `_with_room(_x_height(profile))`, without rules, and so that few letters are cut.
+
+    ink: a level crop (H, W) uint8, 0 where there is none.
+    """
+    if ink.shape[0] > _COMPONENT_ROWS:
+        ink = scaled(ink, _COMPONENT_ROWS / ink.shape[0])
+    height, width = ink.shape
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((ink > 0).astype(np.uint8))
+    _, tops, widths, heights, _ = boxes[1:].T
+    rules = (widths > _RULE_WIDTH * width) & (heights < _RULE_HEIGHT * height)
+    if rules.any():
+        ink = np.where(np.isin(labels, np.flatnonzero(rules) + 1), 0, ink).astype(np.uint8)
+    profile = cv2.resize(ink, (1, _ROWS), interpolation=cv2.INTER_AREA)[:, 0].astype(np.float32)
+    x_height = _x_height(profile)
+    top, bottom = map(float, _with_room(x_height))
+    scale = _ROWS / height
+    starts, ends = tops * scale, (tops + heights) * scale
+    letters = ~rules & (starts < x_height[1]) & (ends > x_height[0])
+    if letters.any():
+        weights = widths[letters]
+        top = min(top, _weighted_quantile(starts[letters], weights, _CUT_LETTERS))
+        bottom = max(bottom, _weighted_quantile(ends[letters], weights, 1 - _CUT_LETTERS))
+    return top, bottom
+
+
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """The smallest value such that it and smaller ones have at least this share of the weights."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, share * total[-1])])
 
 
 def _projection_profiles(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +181,8 @@ def _sheared_indices(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     return rises, np.where(inside, row * columns + across, rows * columns)
 
 
-def _text_rows(profile: np.ndarray) -> tuple[int, int]:
-    """The first row of the text and the first row after it, from a projection profile (rows,)."""
+def _x_height(profile: np.ndarray) -> tuple[int, int]:
+    """The first row of the x-height and the first row after it, of a projection profile (rows,)."""
     rows = len(profile)
     profile = cv2.blur(profile[:, None], (1, 3))[:, 0]
     densest = float(np.sort(profile)[-rows // 8 :].mean())
@@ -150,10 +195,15 @@ def _text_rows(profile: np.ndarray) -> tuple[int, int]:
         off_centre = (sum(run) / 2 / rows - 0.5) / _OFF_CENTRE
         return float(profile[slice(*run)].sum() * np.exp(-(off_centre**2) / 2))
 
-    start, end = max(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True), key=weight)
-    x_height = end - start
-    top, bottom = start - _ASCENDER * x_height, end + _DESCENDER * x_height
-    return max(0, round(top)), min(rows, round(bottom))
+    return max(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True), key=weight)
+
+
+def _with_room(x_height: tuple[int, int]) -> tuple[int, int]:
+    """The rows of an x-height (out of _ROWS) with room for ascenders and descenders."""
+    start, end = x_height
+    rows = end - start
+    top, bottom = start - _ASCENDER * rows, end + _DESCENDER * rows
+    return max(0, round(top)), min(_ROWS, round(bottom))
 
 
 def fitted_width(crop: np.ndarray, prep: Preprocessing) -> tuple[int, int]:

@@ -43,19 +43,22 @@ def benchmark_app(
 
     hint: OpenVINO's performance hint, "latency" or "throughput".
     precision: for layers in floating point, "f32" or "bf16".
-    strips: inputs (1, 1, 32, W) float32, read in turn; without them random numbers of the shape
-        (1, 1, 32, 280), as in the reference kit.
+    strips: inputs (1, 1, H, W) float32, read in turn; without them random numbers of the width
+        280, as in the reference kit.
 
     Raises OcrkitError if benchmark_app fails.
     """
-    name = import_openvino().Core().read_model(path).input(0).any_name
+    network_input = import_openvino().Core().read_model(path).input(0)
+    name, height = network_input.any_name, network_input.partial_shape[2].get_length()
     command = [sys.executable, "-c", _BENCHMARK_APP, "-m", str(path)]
     command += ["-d", "CPU", "-t", str(seconds), "-hint", hint, "-infer_precision", precision]
     with TemporaryDirectory() as folder:
         files = [f"{folder}/{i}.npy" for i in range(len(strips))]
         for file, strip in zip(files, strips, strict=True):
             np.save(file, strip)
-        command += ["-i", f"{name}:{','.join(files)}"] if files else ["-shape", "[1,1,32,280]"]
+        command += (
+            ["-i", f"{name}:{','.join(files)}"] if files else ["-shape", f"[1,1,{height},280]"]
+        )
         if files and hint == "latency":  # one request at a time, as it does for a fixed shape
             command += ["-api", "async", "-nireq", "1"]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -29,7 +29,7 @@ class Layer:
 
 
 def layer_table(model: CRNN, width: int) -> list[Layer]:
-    """The layers of a network in the order in which they run, for one strip (1, 1, 32, width).
+    """The layers of a network in the order in which they run, for one strip (1, 1, H, width).
 
     Raises MissingPartError if torchinfo is not installed.
     """
@@ -39,7 +39,7 @@ def layer_table(model: CRNN, width: int) -> list[Layer]:
     names = {id(layer): name for name, layer in model.named_modules()}
     summary = torchinfo.summary(
         model,
-        input_data=torch.zeros(1, 1, 32, width),
+        input_data=torch.zeros(1, 1, model.preprocessing.height, width),
         depth=max(name.count(".") + 2 for name in names.values()),
         device="cpu",
         mode="eval",
@@ -59,7 +59,7 @@ def layer_table(model: CRNN, width: int) -> list[Layer]:
 
 
 def multiply_adds(model: CRNN, width: int) -> dict[str, int]:
-    """Multiply-adds by layer for one strip (1, 1, 32, width); layers without any are left out."""
+    """Multiply-adds by layer for one strip (1, 1, H, width); layers without any are left out."""
     table = layer_table(model, width)
     return {row.layer: row.multiply_adds for row in table if row.multiply_adds}
 

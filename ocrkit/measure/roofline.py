@@ -78,13 +78,15 @@ def roofline(
     model: the network that the readers run; its multiply-adds are counted.
 
     For each batch size the rows are the matrix products, one for each precision, then the
-    networks on strips (batch, 1, 32, width).
+    networks on strips (batch, 1, H, width).
     """
     precisions = ["FP32", *["BF16"] * fast_bfloat16(torch.device("cpu")), "INT8"]
     products = {
         f"matrix product {name}": partial(_matrix_product, name, size) for name in precisions
     }
-    seconds = _measure(products, readers, batches, width, rounds)
+    draw, height = np.random.default_rng(0).random, model.preprocessing.height
+    strips = {batch: draw((batch, 1, height, width), np.float32) for batch in batches}
+    seconds = _measure(products, readers, strips, rounds)
     strip_work = sum(multiply_adds(model, width).values())
     roofs = {_precision(name): size**3 / min(seconds[name, 1].values) for name in products}
 
@@ -107,19 +109,19 @@ def roofline(
 def _measure(
     products: Mapping[str, Callable[[], Callable[[], object]]],
     readers: Mapping[str, Callable[[], Recognizer]],
-    batches: Sequence[int],
-    width: int,
+    strips: Mapping[int, np.ndarray],
     rounds: int,
 ) -> dict[tuple[str, int], Spread]:
-    """Seconds per call, by label and batch size; a product has batch size 1."""
-    draw = np.random.default_rng(0).random
-    strips = {batch: draw((batch, 1, 32, width), np.float32) for batch in batches}
+    """Seconds per call, by label and batch size; a product has batch size 1.
+
+    strips: the networks' input, by batch size.
+    """
     with worker_processes({**products, **readers}) as calls:
         timers = {(name, 1): partial(calls[name], mean_seconds, call) for name in products}
         timers |= {
             (name, batch): partial(calls[name], mean_seconds, _infer, strips[batch])
             for name in readers
-            for batch in batches
+            for batch in strips
         }
         for timer in timers.values():  # warm up
             timer()

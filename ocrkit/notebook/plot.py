@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ocrkit.measure.operations import Layer
+    from ocrkit.metrics import ReliabilityBin
 
 
 def learning_curve(log: Any) -> Figure:
@@ -26,12 +27,37 @@ def learning_curve(log: Any) -> Figure:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
     left.plot(rows["minutes"], rows["loss"], marker=".")
     left.set(xlabel="minutes", ylabel="loss")
-    right.plot(rows["minutes"], rows["cer"], marker=".")
+    right.plot(rows["minutes"], rows["cer"], marker=".", label="synthetic lines")
+    if "real_cer" in rows:
+        right.plot(rows["minutes"], rows["real_cer"], marker=".", label="real lines")
+        right.legend()
     right.set(xlabel="minutes", ylabel="character error rate, held out")
     for axes in (left, right):
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     pyplot.close(figure)  # otherwise a notebook would show it twice
+    return figure
+
+
+def reliability(bins: Sequence[ReliabilityBin], title: str) -> Figure:
+    """A reliability diagram: how often readings of a confidence are right; the diagonal is ideal.
+
+    The bars below show how many readings each bin has.
+    """
+    from matplotlib import pyplot
+
+    figure, (top, bottom) = pyplot.subplots(
+        2, 1, figsize=(4, 4.5), height_ratios=(3, 1), sharex=True, layout="constrained"
+    )
+    centres = [(row.low + row.high) / 2 for row in bins]
+    top.plot([0, 1], [0, 1], color="grey", linestyle="--")
+    top.plot([row.confidence for row in bins], [row.accuracy for row in bins], marker="o")
+    top.set(ylabel="share that is right", ylim=(0, 1.02), title=title)
+    bottom.bar(centres, [row.count for row in bins], width=0.9 / max(len(bins), 10))
+    bottom.set(xlabel="confidence", ylabel="count", yscale="log", xlim=(0, 1))
+    for axes in (top, bottom):
+        axes.grid(alpha=0.3)
+    pyplot.close(figure)
     return figure
 
 

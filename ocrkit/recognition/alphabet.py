@@ -11,8 +11,37 @@ from functools import cached_property
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))  # the printable characters
 _LATIN_1 = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
 _HISTORICAL = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
-DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL
-"""The characters of Western historical documents. Their order is the order of the classes."""
+# The letters of the other languages written in Latin script (the Unicode block Latin Extended-A),
+# and the ẽ of early print.
+_LATIN_EXTENDED = (
+    "".join(c for c in map(chr, range(0x100, 0x180)) if c not in "ŒœŠšŽžŸſĲĳĿŀŉĸ") + "Ẽẽ"
+)
+_SIGNS = "ªº±×÷·©®¢¥µ‰‹›′″⁰⁴⁵⁶⁷⁸⁹⅓⅔⅛⅜⅝⅞℔₰≈≤≥√→"
+DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL + _LATIN_EXTENDED + _SIGNS
+"""The characters of Western historical documents, in the order of the classes.
+
+New characters are added at the end: a network that knows the first of them can learn the others.
+"""
+
+# How the reader writes what the alphabet does not have: one character for each meaning.
+_WRITTEN_AS = str.maketrans(
+    {
+        **dict.fromkeys("¬⸗⹀‐‑\u00ad−", "-"),  # hyphens at the end of a line
+        **{"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ſt", "ﬆ": "st"},
+        **{"ꝛ": "r", "⸳": "·", "⁾": ")", "\u00a0": " ", "\u2009": " "},
+        "\u0364": "\u0308",  # the small e above a letter in old German print: aͤ is ä
+    }
+)
+
+
+def normalized(text: str) -> str:
+    """A transcription as the reader writes it: NFC, single spaces, one character for each meaning.
+
+    ¬ and ⸗ become hyphens, aͤ oͤ uͤ become ä ö ü, ꝛ becomes r, and ligatures such as ﬁ become two
+    letters. Long s stays.
+    """
+    decomposed = unicodedata.normalize("NFD", text).translate(_WRITTEN_AS)
+    return " ".join(unicodedata.normalize("NFC", decomposed).split())
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def load_backend(name: str, model: CRNN, precision: str = "float32") -> Backend:
         from ocrkit.runtime.conversion import to_openvino_network
         from ocrkit.runtime.openvino import compile_network
 
-        return compile_network(to_openvino_network(model), precision, streams=thread_count())
+        network = to_openvino_network(model, model.preprocessing.height)
+        return compile_network(network, precision, streams=thread_count())
     if name == "ipex":
         from ocrkit.runtime.ipex import in_ipex
 

@@ -19,7 +19,7 @@ _BLANK = 0
 _NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability are ignored in beam search
 # The weight of the language model's log-probabilities beside the network's, and a bonus for each
 # character, because long texts are less probable than short ones.
-_WEIGHT, _BONUS = 0.25, 0.6
+_WEIGHT, _BONUS = 0.2, 0.5
 _PRUNED = math.exp(-6.0)  # a prefix this much less probable than the best one is dropped
 
 

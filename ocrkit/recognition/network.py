@@ -2,8 +2,8 @@
 
 The network is the convolutional recurrent network of Shi, Bai and Yao, "An End-to-End Trainable
 Neural Network for Image-based Sequence Recognition" (2015, table 1), in the variant of the
-reference kit: seven convolutions reduce a line image of 32 rows to one row of features, then two
-bidirectional LSTMs read this row in both directions.
+reference kit: seven convolutions reduce a line image of 32 rows (or a few more) to one row of
+features, then two bidirectional LSTMs read this row in both directions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from ocrkit.runtime.torch_files import check_weights, read_torch_file, state_dic
 from ocrkit.runtime.weights import weights_path
 
 MAX_WIDTH, MAX_HIDDEN = 8.0, 4096
-ROWS = 32  # of a strip: the convolutions reduce them to one
+# Heights of a strip that the convolutions reduce to one row of features.
+MIN_HEIGHT, MAX_HEIGHT = 32, 47
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,20 @@ class ModelConfig:
         return self.hidden or self.channels(256)
 
 
+def time_steps(columns: int) -> int:
+    """The number of time steps T that a CRNN makes of a strip of so many pixel columns."""
+    return columns // 4 + 1
+
+
+def check_height(preprocessing: Preprocessing) -> None:
+    """Raises ValueError if the network cannot read strips of this height."""
+    if not MIN_HEIGHT <= preprocessing.height <= MAX_HEIGHT:
+        raise ValueError(
+            f"the network reads strips of {MIN_HEIGHT} to {MAX_HEIGHT} rows, but "
+            f"preprocessing.height is {preprocessing.height}"
+        )
+
+
 class BidirectionalLSTM(nn.Module):
     """An LSTM over both directions and a linear layer: (T, N, inputs) -> (T, N, outputs)."""
 
@@ -77,9 +92,10 @@ class BidirectionalLSTM(nn.Module):
 
 
 class CRNN(nn.Module):
-    """The network that reads a line: (N, 1, 32, W) float, W >= 8 -> logits (T, N, C).
+    """The network that reads a line: (N, 1, H, W) float, W >= 8 -> logits (T, N, C).
 
-    T = W // 4 + 1 time steps. C classes: index 0 is the CTC blank, the others are the characters of
+    H is `preprocessing.height`: 32 rows in the paper, up to 47 here. T = W // 4 + 1 time steps. C
+    classes: index 0 is the CTC blank, the others are the characters of
     the alphabet. The layers have the names of the reference kit, so that its state dicts can be
     loaded. A model has everything that is needed to use it: config, alphabet, preprocessing, and
     provenance (training data, settings, duration and scores).
@@ -96,11 +112,7 @@ class CRNN(nn.Module):
         self.config = config or ModelConfig()
         self.alphabet = alphabet or Alphabet()
         self.preprocessing = preprocessing or Preprocessing()
-        if self.preprocessing.height != ROWS:
-            raise ValueError(
-                f"the network reads strips of {ROWS} rows, but preprocessing.height is "
-                f"{self.preprocessing.height}"
-            )
+        check_height(self.preprocessing)
         self.provenance = dict(provenance or {})
 
         c1, c2, c3, c4 = (self.config.channels(n) for n in (64, 128, 256, 512))

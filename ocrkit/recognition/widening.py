@@ -1,4 +1,4 @@
-"""Widening: a larger network with the same output as a smaller one, as a start for training."""
+"""Larger networks with the output of a smaller one, as a start for training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ocrkit.errors import CheckpointError
+from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
 
 
@@ -41,6 +42,28 @@ def widen(model: CRNN, config: ModelConfig) -> CRNN:
         rows, columns = inner.shape[1], inner.shape[3]
         outer[:, :rows] = 0
         outer[:, :rows, :, :columns] = inner
+    return larger.eval()
+
+
+@torch.no_grad()
+def with_alphabet(model: CRNN, alphabet: Alphabet) -> CRNN:
+    """A network with more characters, in eval mode, with the output of `model` for those it knows.
+
+    The weights of the new characters are random, and their bias makes them improbable until
+    training changes it. Raises CheckpointError if the alphabet does not begin with the characters
+    of the model's.
+    """
+    if not alphabet.characters.startswith(model.alphabet.characters):
+        raise CheckpointError(
+            "the new alphabet must begin with all characters of the model's, in the same order"
+        )
+    larger = CRNN(model.config, alphabet, model.preprocessing, model.provenance)
+    values = larger.state_dict()
+    for name, old in model.state_dict().items():
+        if old.ndim:  # all but the step counter of batch norm
+            values[name][: len(old)] = old
+    bias = values["rnn.1.embedding.bias"]
+    bias[len(model.alphabet) :] = bias[: len(model.alphabet)].min() - 2
     return larger.eval()
 
 

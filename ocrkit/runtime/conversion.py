@@ -12,12 +12,12 @@ from torch import nn
 from ocrkit.runtime.openvino import import_openvino
 
 
-def to_openvino_network(model: nn.Module, height: int = 32) -> Any:
+def to_openvino_network(model: nn.Module, height: int) -> Any:
     """The model as an openvino.Model with the same input and output, (N, 1, height, W).
 
     N and W stay variable, and so does the height if it is -1.
     """
-    ov, example = import_openvino(), torch.zeros(1, 1, 32 if height < 0 else height, 64)
+    ov, example = import_openvino(), torch.zeros(1, 1, 64 if height < 0 else height, 64)
     model = deepcopy(model).eval().to("cpu")
     # Tracing warns that it might have fixed batch and width; the tests see that it does not.
     with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):

@@ -186,6 +186,29 @@ def noise(scan: Scan, sigma: float, rng: Generator) -> Scan:
     return np.clip(scan + sigma * grains, 0, 255).astype(np.uint8)
 
 
+def sharpen(scan: Scan, sigma: float, gain: float) -> Scan:
+    """An unsharp mask, as scanning software applies it: light halos around the ink.
+
+    sigma: of the Gaussian blur, px. gain: how much of the difference to the blurred scan is added.
+    """
+    grey = scan.astype(np.float32)
+    blurred = cv2.GaussianBlur(grey, (0, 0), sigma)
+    return np.clip(grey + gain * (grey - blurred), 0, 255).astype(np.uint8)
+
+
+def pepper(scan: Scan, share: float, rng: Generator) -> Scan:
+    """Dark specks on the paper and, fewer, light ones in the ink, as in black-and-white scans.
+
+    share: of the pixels that are dark specks; a speck is 1 or 2 px wide.
+    """
+    height, width = scan.shape
+    size = int(rng.integers(1, 3))
+    coarse = rng.random((-(-height // size), -(-width // size)))
+    values = coarse.repeat(size, axis=0).repeat(size, axis=1)[:height, :width]
+    specked = np.where(values < share, scan.min(), scan)
+    return np.where(values > 1 - 0.3 * share, scan.max(), specked).astype(np.uint8)
+
+
 def low_resolution(scan: Scan, factor: float) -> Scan:
     """A scan at 1 / `factor` of the resolution, enlarged to the same size."""
     height, width = scan.shape

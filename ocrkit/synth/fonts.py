@@ -29,6 +29,9 @@ _SETTINGS = read_toml("fonts.toml")
 KIND_WEIGHTS: dict[str, float] = _SETTINGS["kind_weights"]  # kind -> how often it is used
 MACHINES: list[str] = _SETTINGS["machines"]  # kinds printed by ribbon, needles or thermal heads
 
+# Letters with a tilde, which typesetting can draw as the plain letter and a stroke above it.
+WITH_TILDE = dict(zip("ãẽĩõũ", "aeiou", strict=True))
+
 _SUFFIXES = frozenset((".ttf", ".otf", ".woff2"))
 _HEAVY_OR_SLANTED = re.compile(r"(?i)bold|black|demi|heavy|700|italic|oblique|slant|it$")
 
@@ -84,9 +87,22 @@ class Font:
         good = {c for c, bitmap in drawn.items() if any(bitmap[0]) and bitmap != missing_glyph}
         return frozenset(good - wrong | {" "})
 
+    @cached_property
+    def has_round_r(self) -> bool:
+        """Whether the font draws ꝛ, the r that old print has after round letters."""
+        missing_glyph, drawn = (_bitmap(self.at(16), c) for c in ("\U0010fffd", "ꝛ"))
+        return any(drawn[0]) and drawn != missing_glyph
+
+    def can_draw(self, text: str) -> bool:
+        """Whether the font has every character, or the plain letter of those with a tilde."""
+        missing = set(text) - self.characters
+        return missing <= WITH_TILDE.keys() and self.characters.issuperset(
+            WITH_TILDE[character] for character in missing
+        )
+
     def drawable(self, text: str) -> str:
         """`text` without the characters that the font cannot draw, with single spaces."""
-        return " ".join("".join(c for c in text if c in self.characters).split())
+        return " ".join("".join(c for c in text if self.can_draw(c)).split())
 
     def at(self, size: int) -> ImageFont.FreeTypeFont:
         """The font at `size` pixels per em; cached."""
@@ -186,7 +202,7 @@ def sampling_weights(fonts: Sequence[Font]) -> np.ndarray:
 def by_kind(fonts: tuple[Font, ...] | None) -> dict[str, tuple[list[Font], np.ndarray]]:
     """kind -> its fonts and the probability of each; None means all installed fonts."""
     fonts = fonts or find_fonts()  # not an argument: hashing all fonts for the cache is slow
-    kinds = sorted({font.kind for font in fonts if KIND_WEIGHTS[font.kind]})
+    kinds = sorted({font.kind for font in fonts if font.kind != "capitals"})
     pools = {kind: [font for font in fonts if font.kind == kind] for kind in kinds}
     return {kind: (pool, sampling_weights(pool)) for kind, pool in pools.items()}
 
@@ -197,7 +213,7 @@ def choose(kinds: Mapping[str, float], fonts: tuple[Font, ...] | None, rng: Gene
     If there is no font of these kinds, all kinds have the same weight.
     """
     pools = by_kind(fonts)
-    weights = {k: w for k, w in kinds.items() if k in pools} or dict.fromkeys(pools, 1.0)
+    weights = {k: w for k, w in kinds.items() if w and k in pools} or dict.fromkeys(pools, 1.0)
     chances = np.array(list(weights.values()))
     pool, shares = pools[list(weights)[rng.choice(len(weights), p=chances / chances.sum())]]
     return pool[rng.choice(len(pool), p=shares)]

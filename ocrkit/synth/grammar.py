@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from numpy.random import Generator
 
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
 from ocrkit.synth.dictionary import LANGUAGES, dictionary_words
+from ocrkit.synth.fonts import WITH_TILDE
 from ocrkit.synth.tables import read_rows
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ def _sentences(writer: Writer, length: int) -> str:
     apostrophe = writer.choice("'’")
     # French printers set a space before ; : ! ? and typists often do; old English ones sometimes.
     wide = " " if writer.chance(0.7 if writer.language == "fr" else 0.08) else ""
+    spaced_comma = bool(wide) and writer.chance(0.12)  # as in French books before 1800
     opening, closing = expand(writer, f"quotes.{writer.language}").split("…")
     dash = expand(writer, "stroke")
     starts, closing_mark, text = writer.chance(0.4), "", ""
@@ -139,7 +141,7 @@ def _sentences(writer: Writer, length: int) -> str:
             token = opening_mark + token
         gap, roll = " ", writer.rng.random()
         if roll < 0.09:
-            token += ","
+            token += wide * (spaced_comma and writer.chance(0.7)) + ","
         elif roll < 0.15:
             token, starts = token + ".", True
         elif roll < 0.185:
@@ -193,8 +195,47 @@ def long_s(text: str) -> str:
 
 
 def _longs(writer: Writer) -> str:
-    text = _prose(writer)
-    return long_s(text if len(text) <= writer.room else text[: writer.room].rpartition(" ")[0])
+    return long_s(_whole_words(_prose(writer), writer.room))
+
+
+def _whole_words(text: str, length: int) -> str:
+    """`text`, cut after a word if it is longer than `length`; "" if its first word is."""
+    return text if len(text) <= length else text[:length].rpartition(" ")[0]
+
+
+def _fraktur(writer: Writer) -> str:
+    """German prose as it was printed in Fraktur, mostly with long s."""
+    text = _whole_words(_prose(replace(writer, language="de")), writer.room)
+    return long_s(text) if writer.chance(0.85) else text
+
+
+# Printers of the 15th and 16th century left out an m or n and drew a stroke above the vowel.
+_ABBREVIATIONS = [(vowel + nasal, tilde) for tilde, vowel in WITH_TILDE.items() for nasal in "mn"]
+
+
+def _early(writer: Writer) -> str:
+    """Latin or German as printed before 1550: long s, abbreviations, few punctuation marks."""
+    early = replace(writer, language=writer.choice(("la", "la", "de")))
+    words = [_early_word(early) for _ in range(writer.integer(1, max(1, writer.room // 6)))]
+    text = " ".join(words)
+    return long_s(_whole_words(text, writer.room) or text)
+
+
+def _early_word(writer: Writer) -> str:
+    word = _word(writer).lower()
+    if writer.chance(0.3):
+        letters, abbreviation = writer.choice(_ABBREVIATIONS)
+        at = word.find(letters, 1)
+        if at > 0:
+            word = word[:at] + abbreviation + word[at + 2 :]
+    if writer.language == "la" and writer.chance(0.7):
+        # v at the beginning of a word and u inside it, for the vowel and the consonant; i for j
+        word = re.sub("^u", "v", re.sub("(?<=.)v", "u", word)).replace("j", "i")
+    if writer.chance(0.08):
+        word = word.capitalize()
+    if writer.chance(0.12):
+        word += writer.choice((".", ".", ":", ",", "/", " /", ". ¶", ".", "-"))
+    return word
 
 
 def _rare(writer: Writer) -> str:
@@ -229,4 +270,6 @@ FUNCTIONS: dict[str, Callable[[Writer], str]] = {
     "longs": _longs,
     "rows": _rows,
     "rare": _rare,
+    "fraktur": _fraktur,
+    "early": _early,
 }

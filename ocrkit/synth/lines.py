@@ -54,7 +54,9 @@ class LineGenerator:
         font, text = self.choose_font(style, text, rng)
         other = font.drawable(line(rng, style)[1])
         if style != "reference":
-            return Crop(render(text, font, rng, self.severity, other), text)
+            # Points and commas in amounts are small: damage often hides them, so it is milder.
+            severity = self.severity * (rng.random() if style == "amounts" else 1.0)
+            return Crop(render(text, font, rng, severity, other), text)
         # trdg cuts off the parts of slanted letters that reach beyond a word's ends.
         clipped = rng.random() < 0.7
         return Crop(render(text, font, rng, 0.4 * self.severity, other, clipped), text)

@@ -49,9 +49,11 @@ def scan_line(ink: Ink, em: float, rng: Generator, severity: float) -> Scan:
         # As if scanned at an em of 10 to 24 px.
         (0.35, lambda scan: degrade.low_resolution(scan, max(1.0, em / u(10, 24)))),
         (0.4, lambda scan: degrade.noise(scan, u(1, 12), rng)),
+        (0.06, lambda scan: degrade.sharpen(scan, u(0.02, 0.06) * em, u(1, 4))),
     ]
     if contrast > 0.5:
         steps.append((0.12, lambda scan: degrade.black_and_white(scan, 0.6, rng)))
+        steps.append((0.05, lambda scan: degrade.pepper(scan, u(0.002, 0.03), rng)))
     steps += [
         (0.3, lambda scan: degrade.jpeg(scan, int(rng.integers(15, 85)))),
         (0.04, lambda scan: 255 - scan),

@@ -1,8 +1,8 @@
-"""Draws the ink of one line: letter spacing, neighbouring lines, ruled lines, slant and slope."""
+"""Draws the ink of one line: how it is cut, neighbouring lines, ruled lines, slant and slope."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from ocrkit.synth import degrade
 from ocrkit.synth.degrade import Ink
 from ocrkit.synth.fonts import MACHINES, Font
+from ocrkit.synth.letters import LetterStyle
 
 EM_SIZES = (22, 40)  # px, from the first up to, not including, the second
 
@@ -18,6 +19,8 @@ EM_SIZES = (22, 40)  # px, from the first up to, not including, the second
 # in which neighbouring lines show. Each has its probability, and the least and most space above and
 # below in em.
 _CROPS = {"ink": (0.35, -0.02, 0.15), "font": (0.35, 0.0, 0.2), "loose": (0.3, 0.1, 0.7)}
+# Lines of few letters may have far more space, because `tighten` leaves them as they are.
+_FEW, _FAR_CHANCE, _FAR = 8, 0.12, (0.3, 1.8)  # width of the line in em; space in em
 _PADDING = 8  # px around the crop while it is drawn and distorted
 
 
@@ -31,7 +34,7 @@ def typeset(
     """
     em = int(rng.integers(*EM_SIZES))
     crop = _Crop.draw(text, font, em, rng)
-    style = _LetterStyle.draw(text, font, em, severity, rng)
+    style = LetterStyle.draw(text, font, em, severity, rng)
     ink = _draw_line(text, style, crop, rng, severity, other, clipped)
     ink = _distort(ink, em, rng, severity)[_PADDING:-_PADDING, _PADDING:-_PADDING]
     if font.kind in MACHINES and rng.random() < 0.1 * severity:  # receipt printers' double height
@@ -62,68 +65,20 @@ class _Crop:
         kind = str(rng.choice(list(_CROPS), p=[share for share, _, _ in _CROPS.values()]))
         if kind == "ink" and bottom - top < 0.35 * em:
             kind = "font"  # cut at its ink, a row of dashes looks like a row of any other mark
+        _, least, most = _CROPS[kind]
+        if right - left < _FEW * em and rng.random() < _FAR_CHANCE:
+            kind, (least, most) = "far", _FAR
         if kind != "ink":
             top, bottom = -0.76 * em, 0.24 * em
-        _, least, most = _CROPS[kind]
         above = top - rng.uniform(least, most) * em
         below = max(bottom + rng.uniform(least, most) * em, above + 0.3 * em)
         margins = rng.uniform(-0.04, 0.5, 2) * em * (1 if rng.random() < 0.8 else 3)
         return cls(kind, left, right, above, below, margins)
 
 
-@dataclass(frozen=True)
-class _LetterStyle:
-    """How letters are placed, in px.
-
-    tracking: space added after each letter. gap: space added after some of the words.
-    wear: 0 draws a line as a whole; above 0, letters vary in place and darkness, as typed ones do.
-    """
-
-    font: Font
-    em: int
-    tracking: float
-    gap: float
-    wear: float
-
-    @classmethod
-    def draw(cls, text: str, font: Font, em: int, severity: float, rng: Generator) -> _LetterStyle:
-        typed = font.kind in ("typewriter", "dotmatrix") or rng.random() < 0.15
-        tracking = em * max(0.0, rng.normal(0, 0.08)) if typed or text.isupper() else 0.0
-        # The cells of a table row: wide spaces on paper, one space in the text.
-        gap = em * rng.uniform(0.3, 5.0) if rng.random() < 0.12 * severity else 0.0
-        return cls(font, em, tracking, gap, severity if typed else 0.0)
-
-    def write(
-        self, pen: ImageDraw.ImageDraw, x: float, baseline: float, text: str, rng: Generator
-    ) -> float:
-        """Draw text from (x, baseline); returns the x where it ends."""
-        face, em = self.font.at(self.em), self.em
-        if self.gap and " " in text:
-            closed, space = replace(self, gap=0.0), face.getlength(" ")
-            for word in text.split(" "):
-                x = closed.write(pen, x, baseline, word, rng) + space
-                x += self.gap if rng.random() < 0.4 else 0.0
-            return x - space
-        if not self.tracking and not self.wear:
-            pen.text((x, baseline), text, 255, face, anchor="ls")
-            return x + face.getlength(text)
-        shift, tone_range = rng.uniform(0, 0.03) * self.wear * em, rng.uniform(0, 60) * self.wear
-        twice = rng.random() < 0.1 * self.wear
-        # A worn typewriter sets the same letter off the baseline by the same distance every time.
-        lift = {char: rng.normal(0, shift) for char in sorted(set(text))}
-        for char in text:
-            y = baseline + lift[char] + rng.normal(0, 0.3 * shift)
-            tone = max(90, int(255 - abs(rng.normal(0, 1)) * tone_range))
-            pen.text((x + rng.normal(0, 0.5 * shift), y), char, tone, face, anchor="ls")
-            if twice:
-                pen.text((x + 0.05 * em, y), char, tone, face, anchor="ls")
-            x += face.getlength(char) + self.tracking
-        return x
-
-
 def _draw_line(
     text: str,
-    style: _LetterStyle,
+    style: LetterStyle,
     crop: _Crop,
     rng: Generator,
     severity: float,
@@ -148,13 +103,16 @@ def _draw_line(
     width = max(round(end + crop.margins[1]) + _PADDING, 2 * _PADDING + 4)
 
     leading = em * rng.uniform(1.0, 1.35)
-    if crop.kind == "loose" and rng.random() < 0.85 and other:
+    neighbours = {"loose": 0.85, "far": 0.4}
+    if crop.kind in neighbours and rng.random() < neighbours[crop.kind] and other:
         start = x - rng.uniform(0, 1) * em
         for y in (baseline - leading, baseline + leading):
             if rng.random() < 0.8:
                 style.write(pen, start, y, other, rng)
     if severity > 0 and rng.random() < 0.1:
         _draw_rule(pen, width, height, baseline, em, rng)
+    if severity > 0 and rng.random() < 0.10:
+        _draw_word_rule(pen, (x, end), baseline, em, rng)
     return np.asarray(canvas, np.float32)[:, :width] / np.float32(255)
 
 
@@ -171,6 +129,23 @@ def _draw_rule(
         y = baseline + direction * rng.uniform(low, high) * em
         ends = (0, y, width, y)
     pen.line(ends, 220 if kind == 0 else int(rng.integers(80, 220)), thickness)
+
+
+def _draw_word_rule(
+    pen: ImageDraw.ImageDraw, ends: tuple[float, float], baseline: float, em: int, rng: Generator
+) -> None:
+    """Part of the line underlined, by one line, two or dots, or struck through."""
+    start, end = np.sort(rng.uniform(*ends, 2)) if rng.random() < 0.6 else ends
+    thickness, tone = int(rng.integers(1, 3)), int(rng.integers(120, 255))
+    kind = rng.choice(["dots", "two", "one", "struck"], p=[0.1, 0.15, 0.45, 0.3])
+    low, high = (-0.28, -0.16) if kind == "struck" else (0.08, 0.2)
+    y, tilt = baseline + rng.uniform(low, high) * em, rng.normal(0, 0.02) * em
+    if kind == "dots":
+        for x in np.arange(start, end, 0.3 * em):
+            pen.line((x, y, x + 0.12 * em, y), tone, thickness)
+        return
+    for offset in (0, 0.1 * em)[: 2 if kind == "two" else 1]:
+        pen.line((start, y + offset, end, y + offset + tilt), tone, thickness)
 
 
 def _distort(ink: Ink, em: int, rng: Generator, severity: float) -> Ink:

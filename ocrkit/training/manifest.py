@@ -99,7 +99,7 @@ def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
 
 
 def load_strips(samples: Sequence[Sample], preprocessing: Preprocessing) -> list[np.ndarray]:
-    """The images of the samples as input of a network, float32 (1, 1, 32, W) each."""
+    """The images of the samples as input of a network, float32 (1, 1, H, W) each."""
     return [fit(crop, preprocessing)[None] for crop in load_crops(samples)]
 
 

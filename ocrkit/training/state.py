@@ -79,6 +79,9 @@ def load_state(
     try:
         for weights in (model, average):
             check_weights(weights, network.state_dict())
+        # Weights of the same shapes may still be for strips of another height.
+        if other := [key for key in config.keys() & settings if config[key] != settings[key]]:
+            raise ValueError(f"another {', '.join(sorted(other))}")
         checked = _checked_moments(moments, optimizer)
     except ValueError as error:
         raise CheckpointError(

@@ -13,7 +13,7 @@ from lxml import etree
 
 from ocrkit.archive.formats import FORMATS, save
 from ocrkit.archive.formats.placing import words_of
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import Block, Box, Document, LeftOut, Line, Page, Word
 from ocrkit.errors import OutputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -50,7 +50,14 @@ DOCUMENT = Document(
             150.0,
         ),
         Page(400, 280, (), 2),
-        Page(380, 280, (line("№ 3 — 4½ d.", 15.5, 40),), 3),
+        Page(
+            380,
+            280,
+            (line("№ 3 — 4½ d.", 15.5, 40),),
+            3,
+            blocks=(Block("table", (((0,), ()),)),),
+            left_out=(LeftOut(line("·", 5, 5), "only marks"),),
+        ),
     ),
     "ocrkit 0.2.0, ocrkit-fast-int8",
 )

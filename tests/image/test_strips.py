@@ -154,6 +154,43 @@ def test_a_sloping_line_is_made_level(rise) -> None:
     assert inked <= 20 + 4  # spread over 20 + |rise| rows before
 
 
+def figures(height: int, width: int, top: int, bottom: int) -> np.ndarray:
+    """White paper with sevens: the bars on their thin stems are the densest rows."""
+    crop = np.full((height, width), 255, np.uint8)
+    for x in range(20, width - 40, 40):
+        crop[top : top + 6, x : x + 26] = 0
+        crop[top:bottom, x + 20 : x + 23] = 0
+    return crop
+
+
+def ink_rows(crop: np.ndarray) -> int:
+    return int((crop < 128).any(axis=1).sum())
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_figures_with_dense_bars_are_not_cut(upside_down) -> None:
+    crop = figures(60, 400, 14, 44)
+    crop = crop[::-1].copy() if upside_down else crop
+    tight = tighten(crop)
+    assert ink_rows(tight) == ink_rows(crop) == 30
+
+
+@pytest.mark.parametrize("gap", [2, 6, 14])
+@pytest.mark.parametrize("thickness", [2, 5])
+def test_the_letters_of_an_underlined_line_are_not_cut(gap, thickness) -> None:
+    crop = bars(90, 600, (30, 50))
+    crop[50 + gap : 50 + gap + thickness, 10:590] = 0
+    tight = tighten(crop)
+    assert (tight < 128).sum() >= (bars(90, 600, (30, 50)) < 128).sum()
+    assert ink_rows(tight) <= 20 + thickness
+
+
+def test_the_neighbours_of_an_underlined_line_are_cut_off() -> None:
+    crop = bars(100, 600, (0, 9), (40, 60), (94, 100))
+    crop[63:66, 10:590] = 0
+    assert ink_rows(tighten(crop)) == 23
+
+
 def test_a_level_line_is_not_sheared() -> None:
     loose = bars(100, 600, (40, 60))
     rows = [row.tobytes() for row in loose]

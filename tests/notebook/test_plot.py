@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ocrkit.measure.operations import Layer
+from ocrkit.metrics import reliability
 from ocrkit.notebook import plot
 
 
@@ -16,6 +17,26 @@ def test_a_learning_curve_shows_the_rows_of_the_log(tmp_path: Path) -> None:
     assert loss.lines[0].get_ydata().tolist() == [3.5, 1.5, 0.5]
     assert errors.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert errors.lines[0].get_ydata().tolist() == [0.9, 0.4, 0.1]
+
+
+def test_a_learning_curve_shows_real_lines_beside_synthetic_ones(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("minutes,loss,cer,real_cer\n1,3.5,0.9,0.5\n2,1.5,0.4,0.3\n")
+    _, errors = plot.learning_curve(log).axes
+    assert [line.get_ydata().tolist() for line in errors.lines] == [[0.9, 0.4], [0.5, 0.3]]
+    legend = [text.get_text() for text in errors.get_legend().get_texts()]
+    assert legend == ["synthetic lines", "real lines"]
+
+
+def test_a_reliability_diagram_shows_accuracy_over_confidence_and_the_ideal() -> None:
+    figure = plot.reliability(reliability([0.2, 0.95], [False, True]), "Too sure")
+    top, bottom = figure.axes
+    ideal, measured = top.lines
+    assert list(ideal.get_xdata()) == list(ideal.get_ydata()) == [0, 1]
+    assert list(measured.get_xdata()) == [0.2, 0.95]
+    assert list(measured.get_ydata()) == [0.0, 1.0]
+    assert [bar.get_height() for bar in bottom.patches] == [1, 1]
+    assert top.get_title() == "Too sure"
 
 
 def test_a_network_is_drawn_layer_by_layer() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS, Alphabet
+from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS, Alphabet, normalized
 
 ALPHABET = Alphabet()
 
@@ -17,7 +17,39 @@ def test_the_default_alphabet_covers_western_historical_documents() -> None:
     latin_1 = "".join(chr(c) for c in range(0xC0, 0x100) if chr(c) not in "×÷")
     others = "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
     assert ALPHABET.missing(ascii_letters + latin_1 + others) == ""
-    assert len(DEFAULT_CHARACTERS) == len(ascii_letters + latin_1 + others)
+    polish_czech_hungarian = "ĄąĆćĘęŁłŃńŚśŹźŻżČčĎďĚěŇňŘřŤťŮůŐőŰű"
+    baltic_turkish_romanian = "ĀāĒēĪīŪūĖėĮįŲųĞğİıŞşĂăŢţ"
+    assert ALPHABET.missing(polish_czech_hungarian + baltic_turkish_romanian) == ""
+    assert ALPHABET.missing("ªº±×÷·′″⁴⅓℔₰©®") == ""
+
+
+def test_new_characters_came_after_those_of_the_first_checkpoints() -> None:
+    ascii_letters = "".join(map(chr, range(0x20, 0x7F)))
+    latin_1 = "".join(chr(c) for c in range(0xC0, 0x100) if chr(c) not in "×÷")
+    first = ascii_letters + latin_1 + "ŒœŠšŽžŸſ£€§¶†‡•°№½¼¾¹²³«»‘’‚“”„–—…¡¿"
+    assert set(DEFAULT_CHARACTERS[: len(first)]) == set(first)
+
+
+@pytest.mark.parametrize(
+    ("transcribed", "written"),
+    [
+        ("wer⸗ den pou¬", "wer- den pou-"),
+        ("zuru\u0364ck, Vo\u0364lker, Va\u0364ter", "zurück, Völker, Väter"),
+        ("ꝛc. ﬁn oﬃce", "rc. fin office"),
+        ("Haus  und\u00a0Hof ", "Haus und Hof"),
+        ("Maſſe é ½ n° 4", "Maſſe é ½ n° 4"),
+    ],
+)
+def test_transcriptions_are_written_with_one_character_for_each_meaning(
+    transcribed: str, written: str
+) -> None:
+    assert normalized(transcribed) == written
+    assert ALPHABET.missing(written) == ""
+
+
+@given(st.text())
+def test_a_normalised_text_stays_as_it_is(text: str) -> None:
+    assert normalized(normalized(text)) == normalized(text)
 
 
 def test_the_order_of_the_default_alphabet_is_the_one_in_the_checkpoints() -> None:
@@ -50,8 +82,8 @@ def test_a_letter_and_its_accent_apart_are_the_letter_with_the_accent() -> None:
 
 def test_the_refusal_names_the_label_and_what_is_missing() -> None:
     with pytest.raises(ValueError) as refusal:
-        ALPHABET.encode("Ďábel")
-    assert str(refusal.value) == "label 'Ďábel' has characters outside the alphabet: Ď"
+        ALPHABET.encode("Ωábel")
+    assert str(refusal.value) == "label 'Ωábel' has characters outside the alphabet: Ω"
 
 
 def test_missing_characters_that_cannot_be_seen_are_named_by_code_point() -> None:

@@ -59,9 +59,13 @@ def shapes_of(model: CRNN) -> dict[str, tuple[int, ...]]:
     }
 
 
-def without_memory(config: ModelConfig | None = None, alphabet: Alphabet | None = None) -> CRNN:
+def without_memory(
+    config: ModelConfig | None = None,
+    alphabet: Alphabet | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> CRNN:
     with torch.device("meta"):
-        return CRNN(config, alphabet)
+        return CRNN(config, alphabet, preprocessing)
 
 
 def small(seed: int = 0) -> CRNN:
@@ -107,6 +111,18 @@ def test_the_last_two_pools_halve_the_height_alone():
 def test_time_steps_are_a_quarter_of_the_width_and_one(width, steps):
     logits = without_memory(alphabet=LETTERS)(torch.empty(2, 1, 32, width, device="meta"))
     assert logits.shape == (steps, 2, len(LETTERS))
+
+
+@pytest.mark.parametrize("height", [32, 40, 47])
+def test_strips_of_32_to_47_rows_become_one_row_of_features(height):
+    model = without_memory(alphabet=LETTERS, preprocessing=Preprocessing(height=height))
+    assert model(torch.empty(2, 1, height, 64, device="meta")).shape == (17, 2, len(LETTERS))
+
+
+@pytest.mark.parametrize("height", [31, 48, 64])
+def test_other_heights_are_refused(height):
+    with pytest.raises(ValueError, match=f"32 to 47 rows, but preprocessing.height is {height}"):
+        without_memory(alphabet=LETTERS, preprocessing=Preprocessing(height=height))
 
 
 def test_logits_are_not_normalised_and_depend_on_the_picture():

@@ -6,7 +6,7 @@ import torch
 from ocrkit.errors import CheckpointError
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
-from ocrkit.recognition.widening import widen
+from ocrkit.recognition.widening import widen, with_alphabet
 
 LETTERS = Alphabet("abc ")
 
@@ -46,3 +46,18 @@ def test_the_new_units_of_a_widened_network_learn():
 def test_a_smaller_network_or_another_batch_norm_is_refused(config):
     with pytest.raises(CheckpointError, match="no smaller than it has, and the same batch_norm"):
         widen(narrow_network(), config)
+
+
+def test_a_larger_alphabet_leaves_the_known_characters_as_they_are():
+    model = narrow_network(hidden=16)
+    larger = with_alphabet(model, Alphabet(LETTERS.characters + "éß"))
+    strips = torch.rand(2, 1, 32, 64)
+    with torch.inference_mode():
+        known, all_classes = model(strips), larger(strips)
+    torch.testing.assert_close(all_classes[..., : len(LETTERS)], known)
+    assert all_classes[..., len(LETTERS) :].max() < known.max()
+
+
+def test_an_alphabet_that_does_not_begin_with_the_known_characters_is_refused():
+    with pytest.raises(CheckpointError, match="must begin with"):
+        with_alphabet(narrow_network(), Alphabet("é" + LETTERS.characters))

@@ -29,6 +29,8 @@ SCAN: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "blur": lambda scan, rng: degrade.blur(scan, 1.2),
     "noise": lambda scan, rng: degrade.noise(scan, 12.0, rng),
     "low_resolution": lambda scan, rng: degrade.low_resolution(scan, 2.5),
+    "sharpen": lambda scan, rng: degrade.sharpen(scan, 1.5, 2.0),
+    "pepper": lambda scan, rng: degrade.pepper(scan, 0.05, rng),
     "jpeg": lambda scan, rng: degrade.jpeg(scan, 20),
     "otsu": lambda scan, rng: degrade.otsu(scan),
     "sauvola": lambda scan, rng: degrade.sauvola(scan),
@@ -292,3 +294,21 @@ def test_gaps_are_vertical_and_change_nothing_else():
     assert 1 <= streaks.sum() <= 3 * EM / 4
     assert damaged[0][streaks].max() <= 0.3
     assert (ink == 1).all()
+
+
+def test_an_unsharp_mask_makes_paper_beside_ink_lighter_and_changes_even_paper_not():
+    scan = np.full((HEIGHT, WIDTH), 180, np.uint8)
+    scan[:, 40:60] = 60
+    sharp = degrade.sharpen(scan, 1.5, 2.0)
+    assert sharp[20, 62] > 180 and sharp[20, 57] < 60
+    assert (sharp[:, :20] == 180).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pepper_is_as_dark_as_the_ink_and_on_about_its_share_of_the_paper(seed):
+    scan = np.full((100, 200), 200, np.uint8)
+    scan[50:60, :100] = 20
+    damaged = degrade.pepper(scan, 0.05, default_rng(seed))
+    specks = (damaged == 20) & (scan == 200)
+    assert specks.sum() == pytest.approx(0.05 * (scan == 200).sum(), rel=0.3)
+    assert set(np.unique(damaged)) == {20, 200}

@@ -47,7 +47,7 @@ def test_unknown_style_error_lists_the_known_styles() -> None:
 
 def test_every_character_is_frequent_enough_to_be_learned() -> None:
     rng = default_rng(0)
-    table = Counter("".join(line(rng)[1] for _ in range(5000)))
+    table = Counter("".join(line(rng)[1] for _ in range(10_000)))
     assert set(table) == set(DEFAULT_CHARACTERS)
     assert min(table.values()) >= 5
     assert table["e"] > 2000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ import pytest
 
 if TYPE_CHECKING:
     from ocrkit.recognition.network import CRNN
+    from ocrkit.recognition.reading import Reading
     from ocrkit.synth.pages import Sheet
     from ocrkit.training.manifest import Sample
+    from ocrkit.training.packing import PackedLines
 
 WORDS = ("one", "two", "three", "four", "five", "six")
 
@@ -73,3 +76,49 @@ def bars() -> Callable[..., Sheet]:
         return Sheet(scan, polygons, ["a", "b", "c"], "bars")
 
     return make
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Packed lines, their folder, and the samples that they were made of."""
+
+    samples: list[Sample]
+    lines: PackedLines
+    folder: Path
+
+
+@pytest.fixture
+def packed(tmp_path: Path, only_few_fonts: None) -> Packed:
+    """Three lines of two books; a fourth cannot be written in the alphabet and is left out."""
+    import cv2
+
+    from ocrkit.synth.lines import LineGenerator
+    from ocrkit.training.manifest import Sample
+    from ocrkit.training.packing import PackedLines, pack
+
+    samples = []
+    for i, text in enumerate(("un pou¬ deux", "zwei Ma\u0364nner hier", "trois", "漢字")):
+        path = tmp_path / f"antiqua-fr-book{i // 2}-f1-{i}.png"
+        cv2.imwrite(str(path), LineGenerator(5, 24, 0.2, "prose")(i).image)
+        samples.append(Sample(path, text))
+    folder = tmp_path / "packed"
+    assert pack(samples, folder) == 3
+    return Packed(samples, PackedLines.load(folder), folder)
+
+
+@pytest.fixture
+def reader_of_three_lines() -> Callable[[Sequence[np.ndarray]], list[Reading]]:
+    """Reads the texts of `packed`, with the words at equal distances."""
+    from ocrkit.recognition.reading import Reading, WordReading
+
+    def read(crops: Sequence[np.ndarray]) -> list[Reading]:
+        readings = []
+        texts = ("un pou- deux", "zwei Männer hier", "trois")
+        for _, text in zip(crops, texts, strict=True):
+            words = text.split()
+            n = len(words)
+            spans = [WordReading(w, 1.0, i / n, (i + 0.9) / n) for i, w in enumerate(words)]
+            readings.append(Reading(text, 1.0, tuple(spans)))
+        return readings
+
+    return read

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -156,6 +156,47 @@ def test_the_weights_to_start_from_are_widened_to_the_given_size(tmp_path):
     with pytest.raises(CheckpointError, match="hidden=4.*hidden=8.*no smaller"):
         pretrain(tmp_path / "other", narrow, start, progress=False)
     assert not (tmp_path / "other").exists() or not list((tmp_path / "other").iterdir())
+
+
+@quick
+def test_the_weights_to_start_from_learn_the_new_characters_of_the_alphabet(tmp_path):
+    torch.manual_seed(9)
+    characters = Alphabet().characters
+    old = CRNN(TINY.model, Alphabet(characters[:192])).eval()
+    start = old.save(tmp_path / "start.safetensors", half=False)
+    settled = replace(TINY, lr=0.0, minutes=1 / 60)
+    trained = CRNN.load(pretrain(tmp_path / "run", settled, start, progress=False))
+    assert trained.alphabet == Alphabet()
+    known = trained.rnn[1].embedding.weight[:193].detach()
+    torch.testing.assert_close(known, old.rnn[1].embedding.weight.detach().half().float())
+
+
+@quick
+def test_strips_have_the_height_that_the_settings_ask_for(tmp_path):
+    tall = replace(TINY, height=40, minutes=1 / 60)
+    assert CRNN.load(pretrain(tmp_path, tall, progress=False)).preprocessing.height == 40
+    with pytest.raises(CheckpointError, match="'height': 40"):  # the run cannot change it
+        pretrain(tmp_path, replace(TINY, minutes=2 / 60), progress=False)
+    with pytest.raises(ValueError, match="32 to 47 rows"):
+        pretrain(tmp_path / "other", replace(TINY, height=64), progress=False)
+
+
+@quick
+def test_a_run_on_real_lines_is_judged_by_lines_of_books_that_it_does_not_train_on(
+    tmp_path, packed, monkeypatch
+):
+    held_out = {"antiqua-fr-book1"}
+    monkeypatch.setattr(module, "held_out_books", lambda names: held_out)
+    mixed = replace(TINY, lines=str(packed.folder), real=1.0)
+    task = module.RecognizerTask(CRNN(TINY.model), mixed)
+    texts = {"un pou- deux", "zwei Männer hier"}
+    assert {task.real.packed.texts[i] for i in task.real.lines} == texts
+    assert {text for batch in islice(task.batches(0), 40) for text in batch.texts} == texts
+    assert [batch.texts for batch in task.held_out_real_batches] == [("trois",)]
+    pretrain(tmp_path / "run", mixed, progress=False)
+    assert log_of(tmp_path / "run")[-1].keys() >= {"cer", "accuracy", "real_cer", "real_accuracy"}
+    data = CRNN.load(tmp_path / "run" / "model.safetensors").provenance["data"]
+    assert data.endswith("and 2 real lines")
 
 
 @quick

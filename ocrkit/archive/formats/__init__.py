@@ -10,6 +10,7 @@ from pathlib import Path
 from ocrkit.archive.formats.alto import to_alto
 from ocrkit.archive.formats.hocr import to_hocr
 from ocrkit.archive.formats.json import to_json
+from ocrkit.archive.formats.loading import load_document
 from ocrkit.archive.formats.page import to_page
 from ocrkit.archive.formats.pdf import to_pdf
 from ocrkit.archive.formats.text import to_text
@@ -17,6 +18,8 @@ from ocrkit.archive.formats.tsv import to_tsv
 from ocrkit.document import Document
 from ocrkit.errors import OutputError
 from ocrkit.files import write
+
+__all__ = ["FORMATS", "Format", "load_document", "save"]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,33 @@ Specification: https://www.loc.gov/standards/alto/
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lxml import etree
 from lxml.builder import ElementMaker
 
+from ocrkit.archive.formats.outlines import line_polygon
 from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
+from ocrkit.archive.formats.xml import (
+    children,
+    corners,
+    descendants,
+    first_text,
+    image_path,
+    mean,
+    name_of,
+    number,
+    page_of,
+    points,
+    share,
+    whole_words,
+)
 from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.errors import ImageError
 
 _ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_UNITS = {"mm10": 254, "mm": 25.4, "inch1200": 1200}  # units to the inch, where not pixels
 _SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 
 
@@ -76,3 +95,99 @@ def _place(box: Box) -> dict[str, str]:
 
 def _points(points: tuple[Point, ...]) -> str:
     return " ".join(f"{round(x)},{round(y)}" for x, y in points)
+
+
+def from_alto(root: etree._Element, file: Path) -> Document:
+    """The document in the root element of an ALTO file, of version 2, 3 or 4.
+
+    The polygon of a line follows its baseline, or else its shape, its box or its words. Lines with
+    none of these are left out. Raises ValueError for what cannot be a place on a page.
+    """
+    source = image_path(first_text(root, "fileName"), file)
+    parts = first_text(root, "softwareName"), first_text(root, "softwareVersion")
+    reader = " ".join(part for part in parts if part)
+    unit = first_text(root, "MeasurementUnit").lower()
+    pages = []
+    for i, element in enumerate(descendants(root, "Page"), start=1):
+        # Other programs count images, or from 0; here it is the page within the image file.
+        own = reader.startswith("ocrkit") and number(element.get("PHYSICAL_IMG_NR"))
+        scale = _pixels_per_unit(unit, element, source)
+        pages.append(_read_page(element, int(own) if own and own >= 1 else i, scale))
+    return Document(source, tuple(pages), reader)
+
+
+def _pixels_per_unit(unit: str, page: etree._Element, source: str) -> float:
+    """By what the numbers of a page are multiplied to be pixels."""
+    if unit not in _UNITS:
+        return 1.0
+    from ocrkit.image import ASSUMED_DPI, frames, is_pdf, open_image
+
+    try:
+        width = number(page.get("WIDTH"))
+        with open_image(source) as (opened, head):
+            if width and not is_pdf(head):
+                return next(frames(opened, head)).size[0] / width
+    except ImageError:
+        pass  # the image is not there: its resolution is not known
+    return ASSUMED_DPI / _UNITS[unit]
+
+
+def _read_page(page: etree._Element, page_number: int, scale: float) -> Page:
+    lines = []
+    for element in descendants(page, "TextLine"):
+        if line := _read_line(element, scale):
+            lines.append(line)
+    width, height = (number(page.get(name)) for name in ("WIDTH", "HEIGHT"))
+    size = (width * scale if width else None, height * scale if height else None)
+    return page_of(size, lines, page_number)
+
+
+def _read_line(element: etree._Element, scale: float) -> Line | None:
+    text, words, confidences = "", [], []
+    spaced = any(True for _ in children(element, "SP"))
+    for part in children(element, "String", "SP", "HYP"):
+        if name_of(part) == "SP":
+            text += " "
+            continue
+        content = part.get("CONTENT") or ""
+        separate = not spaced and text and name_of(part) == "String"
+        text += f" {content}" if separate else content
+        confidence = share(part.get("WC"))
+        confidences.append(confidence)
+        if box := _box(part, scale):
+            words.append(Word(content, 1.0 if confidence is None else confidence, box))
+    text = " ".join(text.split())
+    outline = [p for shape in children(element, "Shape") for p in _shape(shape, scale)]
+    box = _box(element, scale)
+    if len(outline) < 3:
+        places = [box] if box else [word.box for word in words]
+        outline = list(corners(_union(places))) if places else []
+    polygon = line_polygon(outline, _scaled(points(element.get("BASELINE")), scale), text)
+    if polygon is None:
+        return None
+    return Line(polygon, text, mean(confidences), whole_words(words))
+
+
+def _union(boxes: list[Box]) -> Box:
+    return Box.around(point for box in boxes for point in corners(box))
+
+
+def _shape(shape: etree._Element, scale: float) -> list[Point]:
+    return [
+        point
+        for polygon in descendants(shape, "Polygon")
+        for point in _scaled(points(polygon.get("POINTS")), scale)
+    ]
+
+
+def _scaled(values: list[Point], scale: float) -> list[Point]:
+    return [(x * scale, y * scale) for x, y in values]
+
+
+def _box(element: etree._Element, scale: float) -> Box | None:
+    names = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+    left, top, width, height = (number(element.get(name)) for name in names)
+    if left is None or top is None or width is None or height is None:
+        return None
+    right, bottom = left + max(width, 0), top + max(height, 0)
+    return Box(left * scale, top * scale, right * scale, bottom * scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -64,7 +65,7 @@ def _part(line: Line, start: float, end: float) -> Box:
 
 def _along(points: Sequence[Point], share: float) -> Point:
     """The point at a share of the length of a polyline."""
-    steps = [((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 for (ax, ay), (bx, by) in pairwise(points)]
+    steps = [math.dist(a, b) for a, b in pairwise(points)]
     left = share * sum(steps)
     for (a, b), step in zip(pairwise(points), steps, strict=True):
         if left <= step and step:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pikepdf
 from fontTools.fontBuilder import FontBuilder
-from fontTools.ttLib.tables._g_l_y_f import Glyph
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from pikepdf import Array, Dictionary, Name
 
 from ocrkit.archive.formats.placing import DESCENT, baseline, edges, words_of
@@ -37,8 +37,8 @@ endcmap CMapName currentdict /CMap defineresource pop end end
 class TextLayer:
     """Adds text to pages of an open PDF; `finish` must be called after the last page.
 
-    The font has no shapes, so it is small and has every character of Unicode: character codes are
-    given out as characters come, and a table says which character each code is.
+    The font has one shape for all, so it is small and has every character of Unicode: character
+    codes are given out as characters come, and a table says which character each code is.
     """
 
     def __init__(self, pdf: Pdf) -> None:
@@ -145,7 +145,7 @@ def _quarter_turn(vector: np.ndarray) -> np.ndarray:
 
 
 def _font(pdf: Pdf, codes: dict[str, int]) -> dict[str, Any]:
-    """A composite font of one empty glyph for all codes (PDF 32000-1, 9.7)."""
+    """A composite font of one glyph for all codes (PDF 32000-1, 9.7)."""
     descriptor = Dictionary(
         Type=Name.FontDescriptor,
         FontName=Name.OcrkitText,
@@ -156,7 +156,7 @@ def _font(pdf: Pdf, codes: dict[str, int]) -> dict[str, Any]:
         Descent=-round(DESCENT * _EM),
         CapHeight=round((1 - DESCENT) * _EM),
         StemV=80,
-        FontFile2=pdf.make_stream(_glyphless()),
+        FontFile2=pdf.make_stream(_font_program()),
     )
     descendant = Dictionary(
         Type=Name.Font,
@@ -186,15 +186,24 @@ def _to_unicode(codes: dict[str, int]) -> bytes:
     return _TO_UNICODE.format(table).encode("ascii")
 
 
-def _glyphless() -> bytes:
-    """A TrueType font of two empty glyphs, always the same bytes."""
-    names = [".notdef", "empty"]
+def _font_program() -> bytes:
+    """A TrueType font of one glyph, always the same bytes.
+
+    The glyph is a rectangle of the size of an em, and never drawn. An empty one would do for most
+    programs; PDFium takes the places of characters from it.
+    """
+    ascent, descent = round((1 - DESCENT) * _EM), -round(DESCENT * _EM)
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, descent))
+    for corner in ((0, ascent), (_EM, ascent), (_EM, descent)):
+        pen.lineTo(corner)
+    pen.closePath()
+    names = [".notdef", "em"]
     builder = FontBuilder(_EM, isTTF=True)
     builder.setupGlyphOrder(names)
     builder.setupCharacterMap({})
-    builder.setupGlyf({name: Glyph() for name in names})
+    builder.setupGlyf(dict.fromkeys(names, pen.glyph()))
     builder.setupHorizontalMetrics(dict.fromkeys(names, (_EM, 0)))
-    ascent, descent = round((1 - DESCENT) * _EM), -round(DESCENT * _EM)
     builder.setupHorizontalHeader(ascent=ascent, descent=descent)
     builder.setupNameTable({"familyName": "OcrkitText", "styleName": "Regular"})
     builder.setupOS2(sTypoAscender=ascent, sTypoDescender=descent)

@@ -1,0 +1,297 @@
+"""What a detector of lines leaves over, found among the pieces of ink outside of its lines.
+
+Networks find lines of text well and lone signs badly. Here the page is completed: single figures,
+dashes and ditto marks of tables, capitals at the head of a chapter that are several lines high,
+text that is turned by 90 degrees, headlines many times larger than the text; and lines end where
+the dots begin that lead to a page number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ocrkit.detection import Detector
+from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
+from ocrkit.detection.rules import Rules, find_rules
+from ocrkit.detection.second_look import headlines, turned_lines
+from ocrkit.image import scaled
+
+HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
+
+# Lengths in heights of a line.
+DOT, DOTS, DOT_STEP = 0.24, 5, 1.3  # a leader is so many dots, each so far from the next
+MOST_DOTS = 4000  # a page with more is full of specks
+MARK_GAP = 0.45  # parts of one mark are nearer to each other
+MARK_WIDTH = 4.0  # of the widest mark
+MOST_MARKS = 3  # for each line; a page with more is full of specks
+MARK_MARGIN = 0.35
+COLUMN_MARKS = 2  # others in the same column that confirm a mark
+SIGN_WIDTH = 2.5  # of a line that is only a sign
+ALIGNED = 0.6  # marks of one column differ by less than this
+DASH, LONG_DASH = 0.25, 0.8  # the least length of a dash and of a long one
+INITIAL = 1.6  # height of a capital that reaches over two lines
+
+
+@dataclass(frozen=True)
+class Found:
+    """A line or a mark on a page.
+
+    polygon: as in `Detector`. initial: the box (left, top, right, bottom) of a large capital that
+    its first word begins with. leader: whether dots follow it that lead to a number. mark: whether
+    it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
+    turned: whether it may also be read in the other direction.
+    """
+
+    polygon: np.ndarray
+    initial: tuple[float, ...] | None = None
+    leader: bool = False
+    mark: bool = False
+    sign: str = ""
+    turned: bool = False
+
+    def scaled(self, scale: float) -> Found:
+        initial = tuple(scale * side for side in self.initial) if self.initial else None
+        return replace(self, polygon=(self.polygon * scale).astype(np.float32), initial=initial)
+
+
+def complete(
+    page: np.ndarray, polygons: Sequence[np.ndarray], detector: Detector
+) -> tuple[list[Found], Rules]:
+    """The lines of an upright grey page (H, W) uint8 completed, and the page's rules.
+
+    polygons: the lines that `detector` found on it.
+    """
+    if not len(polygons):
+        return [], Rules()
+    heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
+    scale = min(1.0, HEIGHT / max(float(np.median(heights)), 1.0))
+    small = scaled(page, scale)
+    lines = [Found(np.asarray(p, np.float64) * scale) for p in polygons]
+    height = float(np.median(heights)) * scale
+    rules = find_rules(small, height)
+    pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
+    lines = _with_initials(lines, pieces)
+    lines, rest = _without_leaders(lines, pieces)
+    turned, parts = turned_lines(_boxes(lines), pieces)
+    lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
+    rest = _outside(rest, turned)
+    large = headlines(small, _boxes(lines), rest, detector)
+    rest = _outside(rest, large)
+    lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(lines, rest)
+    lines += [Found(polygon) for polygon in large]
+    lines += [Found(polygon, turned=True) for polygon in turned]
+    return [line.scaled(1 / scale) for line in lines], rules.scaled(1 / scale)
+
+
+def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
+    """The pieces outside of the boxes of some polygons."""
+    x, y = pieces.middle.T
+    free = np.ones(len(x), bool)
+    for x0, y0, x1, y1 in map(_box, polygons):
+        free &= (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    return pieces.only(free)
+
+
+def _box(polygon: np.ndarray) -> np.ndarray:
+    return np.concatenate([polygon.min(axis=0), polygon.max(axis=0)])
+
+
+def _boxes(lines: Sequence[Found]) -> np.ndarray:
+    return np.array([_box(line.polygon) for line in lines]).reshape(-1, 4)
+
+
+def _between(polygon: np.ndarray, left: float, right: float) -> np.ndarray:
+    """The part of a line's polygon between two x."""
+    top, bottom = np.split(polygon, 2)
+    bottom = bottom[::-1]
+    x = np.linspace(max(left, top[0, 0]), min(right, top[-1, 0]), len(top))
+    y0, y1 = np.interp(x, *top.T), np.interp(x, *bottom.T)
+    return np.concatenate([np.stack([x, y0], 1), np.stack([x, y1], 1)[::-1]])
+
+
+# --- large capitals
+
+
+def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
+    """The lines, the first of those beside a large capital with this capital."""
+    lines, boxes, height = list(lines), _boxes(lines), pieces.height
+    width, tall = pieces.size.T
+    large = (tall >= INITIAL * height) & (tall < 8 * height)
+    large &= (width > 0.12 * tall) & (width < 1.6 * tall)
+    for x0, y0, x1, y1 in pieces.boxes[large].tolist():
+        middle, left = boxes[:, [1, 3]].mean(axis=1), boxes[:, 0]
+        level = (middle > y0) & (middle < y1)
+        beside = level & (left > x0 + 0.3 * (x1 - x0)) & (left < x1 + 1.2 * height)
+        if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
+            continue
+        first = int(np.flatnonzero(beside)[middle[beside].argmin()])
+        if abs(boxes[first, 1] - y0) > 0.9 * height:
+            continue
+        for i in np.flatnonzero(beside).tolist():
+            lines[i] = replace(lines[i], polygon=_between(lines[i].polygon, x1 + 1, np.inf))
+        # A piece of the capital that was taken for a line is none.
+        inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + 0.4 * height) & level
+        lines[first] = replace(lines[first], initial=(x0, y0, x1, y1))
+        kept = np.flatnonzero(~inside | (np.arange(len(lines)) == first)).tolist()
+        lines, boxes = [lines[i] for i in kept], boxes[kept]
+    return lines
+
+
+# --- leaders
+
+
+def _without_leaders(lines: Sequence[Found], pieces: Pieces) -> tuple[list[Found], Pieces]:
+    """The lines cut where leaders begin and end, and the pieces outside of lines and leaders."""
+    dots = np.flatnonzero((pieces.size <= DOT * pieces.height).all(axis=1))
+    in_leader = np.zeros(len(pieces.boxes), bool)
+    result = list(lines)
+    for run in _leaders(pieces.only(dots)):
+        x0, y0, x1, y1 = box_around(pieces.boxes[dots[run]])
+        others = np.ones(len(pieces.boxes), bool)
+        others[dots[run]] = False
+        x, y = pieces.middle.T
+        # Worn letters are rows of dots as well, with more ink above.
+        others &= (pieces.boxes[:, 2] > x0) & (pieces.boxes[:, 0] < x1)
+        others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
+        if not others.any():
+            in_leader[dots[run]] = True
+            result = [part for line in result for part in _cut(line, x0, x1, (y0 + y1) / 2, pieces)]
+    return result, pieces.only((pieces.line < 0) & ~in_leader)
+
+
+def _leaders(dots: Pieces) -> list[np.ndarray]:
+    """Rows of dots at equal distances: the indices of each row, from left to right."""
+    if not DOTS <= len(dots.boxes) <= MOST_DOTS:
+        return []
+    x, y = dots.middle.T
+    right = x[None] - x[:, None]
+    level = np.abs(y[None] - y[:, None]) < 0.12 * dots.height
+    right = np.where(level & (right > 0) & (right < DOT_STEP * dots.height), right, np.inf)
+    following = np.where(np.isfinite(right.min(axis=1)), right.argmin(axis=1), -1)
+    runs = []
+    for start in np.setdiff1d(np.arange(len(x)), following).tolist():
+        run = [start]
+        while (after := int(following[run[-1]])) >= 0:
+            run.append(after)
+        steps = np.diff(x[run])
+        usual = float(np.median(steps)) if len(steps) else 0.0
+        if len(run) >= DOTS and np.mean(np.abs(steps - usual) < 0.25 * usual + 1) >= 0.85:
+            runs.append(np.array(run))
+    return runs
+
+
+def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Found]:
+    """A line without the leader from x0 to x1 at y; the part before it leads to the one after."""
+    left, top, right, bottom = _box(line.polygon)
+    space = 0.6 * pieces.height
+    if not (top < y < bottom):
+        return [line]
+    if right < x0 - space or left > x1 + space:
+        # A line that ends a little before its leader.
+        joins = right < x0 and x0 - right < 2 * pieces.height
+        return [replace(line, leader=True)] if joins else [line]
+    parts = []
+    if x0 - left > space:
+        part = _between(line.polygon, -np.inf, x0 - 1)
+        parts.append(replace(line, polygon=part, leader=True))
+    if right - x1 > space:
+        inside = (pieces.line >= 0) & (pieces.boxes[:, 0] > x1) & (pieces.boxes[:, 2] < right)
+        inside &= (pieces.middle[:, 1] > top) & (pieces.middle[:, 1] < bottom)
+        if inside.any():
+            parts.append(
+                replace(line, polygon=_between(line.polygon, x1 + 1, np.inf), initial=None)
+            )
+    return parts
+
+
+# --- lone marks
+
+
+def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
+    """Signs outside of the lines, where others stand in the same row and in the same column."""
+    height, boxes = rest.height, _boxes(lines)
+    rest = rest.only((rest.size[:, 1] <= 1.3 * height) & (rest.size.max(axis=1) >= 0.12 * height))
+    groups = groups_across(rest, MARK_GAP * height)
+    if not groups or len(groups) > MOST_MARKS * len(lines) + 20:
+        return []
+    marks = np.array([box_around(rest.boxes[group]) for group in groups])
+    size = marks[:, 2:] - marks[:, :2]
+    middle = marks[:, [1, 3]].mean(axis=1)
+    fits = (size[:, 1] <= 1.3 * height) & (size[:, 0] <= MARK_WIDTH * height)
+    fits &= size.max(axis=1) >= DASH * height
+    row = np.array([_row_of(mark, boxes, height) for mark in marks])
+    fits &= row >= 0
+    short = boxes[boxes[:, 2] - boxes[:, 0] < 5 * height]
+    others = np.concatenate([marks[fits], short])
+    found = []
+    for i in np.flatnonzero(fits).tolist():
+        apart = np.abs(others[:, [1, 3]].mean(axis=1) - middle[i]) > 0.8 * height
+        same = _aligned(marks[i], others, ALIGNED * height) & apart
+        if same.sum() >= COLUMN_MARKS:
+            sign = _sign(rest.only(np.array(groups[i])), marks[i], boxes[row[i]])
+            found.append(Found(_place(marks[i], boxes[row[i]], height), mark=True, sign=sign))
+    return found
+
+
+def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
+    """A short line that is a dash or a ditto mark, as its shape tells, and any other as it is."""
+    box = _box(line.polygon)
+    if box[2] - box[0] > SIGN_WIDTH * pieces.height:
+        return line
+    x, y = pieces.middle.T
+    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    row = _row_of(box, _boxes(lines), pieces.height)
+    if row < 0 or not 0 < inside.sum() < 3:
+        return line
+    mark = box_around(pieces.boxes[inside])
+    return replace(line, sign=_sign(pieces.only(inside), mark, _box(lines[row].polygon)))
+
+
+def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:
+    """The nearest line that stands beside a mark, or -1."""
+    y = (mark[1] + mark[3]) / 2
+    inset = 0.1 * (boxes[:, 3] - boxes[:, 1])
+    level = (boxes[:, 1] + inset < y) & (y < boxes[:, 3] - inset)
+    level &= boxes[:, 3] - boxes[:, 1] < 2 * height
+    away = np.maximum(boxes[:, 0] - mark[2], mark[0] - boxes[:, 2])
+    away = np.where(level & (away > 0.2 * height), away, np.inf)
+    return int(away.argmin()) if np.isfinite(away.min()) else -1
+
+
+def _aligned(mark: np.ndarray, others: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which of the boxes stand in the column of a mark: at its left, its right, or its middle."""
+    left, right = mark[0] - others[:, 0], mark[2] - others[:, 2]
+    return np.abs(np.stack([left, right, (left + right) / 2])).min(axis=0) < tolerance
+
+
+def _place(mark: np.ndarray, row: np.ndarray, height: float) -> np.ndarray:
+    """The polygon of a mark: as high as the line beside it."""
+    x0, x1 = mark[0] - MARK_MARGIN * height, mark[2] + MARK_MARGIN * height
+    y0, y1 = min(row[1], mark[1]), max(row[3], mark[3])
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
+    """What a mark is if its shape tells: a dash or a ditto mark."""
+    width, tall = mark[2:] - mark[:2]
+    height = pieces.height
+    at = ((mark[1] + mark[3]) / 2 - row[1]) / max(row[3] - row[1], 1e-6)
+    if len(pieces.boxes) == 1 and tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall):
+        if 0.35 < at < 0.75:
+            return "—" if width >= LONG_DASH * height else "-"
+        return ""
+    if len(pieces.boxes) == 2 and _are_commas(pieces):
+        return "”" if at < 0.55 else "„"
+    return ""
+
+
+def _are_commas(pieces: Pieces) -> bool:
+    """Whether two pieces are the halves of a ditto mark: small, alike, and side by side."""
+    (w0, h0), (w1, h1) = (pieces.size / pieces.height).tolist()
+    (x0, y0), (x1, y1) = (pieces.middle / pieces.height).tolist()
+    alike = max(h0, h1) < 1.6 * min(h0, h1) and max(w0, w1) < 2 * min(w0, w1)
+    small = min(h0, h1) > 0.15 and max(h0, h1) < 0.5 and max(w0, w1) < 0.35
+    return alike and small and abs(y0 - y1) < 0.12 and abs(x0 - x1) < 0.5

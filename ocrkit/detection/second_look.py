@@ -1,0 +1,87 @@
+"""A second look at a page: headlines far larger than its text, and text turned by 90 degrees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocrkit.detection import Detector
+from ocrkit.detection.pieces import Pieces, box_around, groups_across
+from ocrkit.image import scaled
+
+# Lengths in heights of a line.
+LARGE, LARGEST = 2.0, 30.0  # height of the letters of a large headline
+LETTER = 30.0  # px; it is looked for on a picture on which they are so high
+HEADLINES = 4  # the most places that are looked at
+TURNED, TURNED_WIDTH = 3.0, 1.6  # the least length of a turned line, and its largest height
+TURNED_LETTERS = 4
+SHORT = 2.5  # a line so short may be a piece of a turned line
+
+
+def headlines(
+    page: np.ndarray, boxes: np.ndarray, pieces: Pieces, detector: Detector
+) -> list[np.ndarray]:
+    """The polygons of lines of large letters on a grey page (H, W) uint8.
+
+    boxes: (n, 4), those of the lines that were found. pieces: those outside of the lines.
+    """
+    width, tall = (pieces.size / pieces.height).T
+    large = (tall > LARGE) & (tall < LARGEST) & (width > 0.15 * tall) & (width < 12 * tall)
+    # Frames and rules have little ink for their size.
+    large &= pieces.area > 0.12 * np.prod(pieces.size, axis=1)
+    letters = pieces.only(large)
+    if not len(letters.boxes):
+        return []
+    usual = float(np.median(letters.size[:, 1]))
+    found = []
+    for group in groups_across(letters, 1.2 * usual)[:HEADLINES]:
+        place = box_around(letters.boxes[group])
+        height = float(np.median(letters.size[group, 1]))
+        if place[2] - place[0] < 1.2 * height:
+            continue
+        x0, y0 = np.maximum(place[:2] - 0.5 * height, 0).astype(int)
+        x1, y1 = np.ceil(place[2:] + 0.5 * height).astype(int)
+        scale = LETTER / height
+        for polygon in detector(scaled(page[y0:y1, x0:x1], scale)):
+            polygon = polygon / scale + (x0, y0)
+            own = box_around(polygon.reshape(-1, 2).repeat(2, axis=1))
+            if own[3] - own[1] > 0.6 * height and not _covered(own, boxes):
+                found.append(polygon)
+    return found
+
+
+def _covered(box: np.ndarray, boxes: np.ndarray) -> bool:
+    """Whether lines that were found fill a part of a box."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return bool(sides.clip(0).prod(axis=1).sum() > 0.3 * np.prod(box[2:] - box[:2]))
+
+
+def turned_lines(boxes: np.ndarray, pieces: Pieces) -> tuple[list[np.ndarray], np.ndarray]:
+    """The polygons of lines turned by 90 degrees, and which of the lines found are parts of them.
+
+    boxes: (n, 4), those of the lines that were found. pieces: all of the page. The polygons are
+    those of text that reads upwards; the text may read downwards as well.
+    """
+    height = pieces.height
+    short = np.append((boxes[:, 2] - boxes[:, 0]) < SHORT * height, True)
+    width, tall = (pieces.size / height).T
+    free = short[pieces.line] & (width < 1.5) & (tall < 8)
+    letters = pieces.only(free)
+    upright = Pieces(letters.boxes[:, [1, 0, 3, 2]], letters.area, letters.line, height)
+    found, parts = [], np.zeros(len(boxes), bool)
+    for group in groups_across(upright, 0.8 * height):
+        x0, y0, x1, y1 = box_around(letters.boxes[group])
+        long, across = (y1 - y0) / height, (x1 - x0) / height
+        if len(group) < TURNED_LETTERS or long < TURNED or not 0.4 < across < TURNED_WIDTH:
+            continue
+        edges = np.sort(upright.boxes[group], axis=0)
+        gaps = edges[1:, 0] - edges[:-1, 2]
+        inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + height)
+        inside &= (boxes[:, 1] > y0 - height) & (boxes[:, 3] < y1 + height)
+        # The figures of a column stand further apart than the letters of a word.
+        if np.median(gaps) > 0.25 * height:
+            continue
+        parts |= inside
+        margin, end = 0.12 * height, 0.25 * height
+        x0, y0, x1, y1 = x0 - margin, y0 - end, x1 + margin, y1 + end
+        found.append(np.array([(x0, y1), (x0, y0), (x1, y0), (x1, y1)]))
+    return found, parts
