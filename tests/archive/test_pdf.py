@@ -172,7 +172,9 @@ def test_every_character_of_the_alphabet_and_beyond_comes_out(tmp_path: Path) ->
     characters = [c for c in DEFAULT_CHARACTERS if not c.isspace()] + [*"ꝛͤЖдש中😀𝔄"]
     rows = [characters[i : i + 24] for i in range(0, len(characters), 24)]
     lines = [upright("".join(row), 20, 20 + 28 * i, 560, 24) for i, row in enumerate(rows)]
-    pdf = save(document(scan(tmp_path / "a.png"), *lines), tmp_path / "a.pdf")
+    size = 600, 40 + 28 * len(rows)
+    path = scan(tmp_path / "a.png", size)
+    pdf = save(document(path, *lines, size=size), tmp_path / "a.pdf")
     assert_valid(pdf)
     out = "".join(text_of(pdf, "-raw").split())
     assert [c for c in characters if c not in out] == []
