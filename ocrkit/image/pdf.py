@@ -145,10 +145,12 @@ def _content(page: Any) -> _Content:
     for item in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_TEXT]):
         if item.type == raw.FPDF_PAGEOBJ_IMAGE:
             check_size(*(max(side, 2) for side in item.get_px_size()))
-            if item.level == 0 and _overlap(item.get_bounds(), bounds) > _FILLED:
+            matrix = _matrix(item)
+            if _overlap(_image_bounds(matrix), bounds) > _FILLED:
                 # Text that the scan covers remains text, as the layer of some OCR programs.
-                content.scale = max(_pixels_per_point(item), content.scale or 0)
-                content.size = _size_if_whole(item, bounds)
+                size = item.get_px_size()
+                content.scale = max(_pixels_per_point(size, matrix), content.scale or 0)
+                content.size = _size_if_whole(size, matrix, bounds)
         elif content.scale is None or raw.FPDFTextObj_GetTextRenderMode(item) == _INVISIBLE:
             content.has_text = True
     return content
@@ -162,19 +164,36 @@ def _overlap(inner: tuple[float, ...], page: tuple[float, ...]) -> float:
     return max(width, 0) * max(height, 0) / area
 
 
-def _pixels_per_point(image: Any) -> float:
+def _matrix(image: Any) -> tuple[float, ...]:
+    """From the unit square to where the image is on the page, through the forms that hold it."""
+    matrix, form = image.get_matrix(), image.container
+    while form is not None:
+        matrix, form = matrix.multiply(form.get_matrix()), form.container
+    return tuple(matrix.get())
+
+
+def _image_bounds(matrix: tuple[float, ...]) -> tuple[float, ...]:
+    """Left, bottom, right and top of an image, from its matrix."""
+    a, b, c, d, e, f = matrix
+    xs, ys = (e, e + a, e + c, e + a + c), (f, f + b, f + d, f + b + d)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _pixels_per_point(size: tuple[int, int], matrix: tuple[float, ...]) -> float:
     """The larger of a placed image's two resolutions."""
-    width, height = image.get_px_size()
-    a, b, c, d, *_ = image.get_matrix().get()
-    return float(max(width / max(np.hypot(a, b), 1e-6), height / max(np.hypot(c, d), 1e-6)))
+    a, b, c, d, *_ = matrix
+    across, down = np.hypot(a, b), np.hypot(c, d)
+    return float(max(size[0] / max(across, 1e-6), size[1] / max(down, 1e-6)))
 
 
-def _size_if_whole(image: Any, page: tuple[float, ...]) -> tuple[int, int] | None:
+def _size_if_whole(
+    size: tuple[int, int], matrix: tuple[float, ...], page: tuple[float, ...]
+) -> tuple[int, int] | None:
     """The size in pixels of an image that is exactly as large as its page, and not distorted."""
-    if max(abs(side - edge) for side, edge in zip(image.get_bounds(), page, strict=True)) > 1:
+    bounds = _image_bounds(matrix)
+    if max(abs(side - edge) for side, edge in zip(bounds, page, strict=True)) > 1:
         return None
-    width, height = image.get_px_size()
-    a, b, c, d, *_ = image.get_matrix().get()
+    (width, height), (a, b, c, d, *_) = size, matrix
     if abs(b) > abs(a):  # it lies on its side
         a, b, c, d, width, height = b, a, d, c, height, width
     if b or c or abs((width / height) / ((page[2] - page[0]) / (page[3] - page[1])) - 1) > 0.01:

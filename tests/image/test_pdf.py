@@ -57,6 +57,18 @@ def test_a_scan_has_the_pixels_that_are_in_the_pdf(tmp_path, size, turn, points)
     assert scan.lines is None
 
 
+def test_a_scan_within_a_form_has_its_pixels_too(tmp_path) -> None:
+    pixels = noise(400, 300)
+    inner = pdf_of(tmp_path / "inner.pdf", pixels, points=100)
+    with pikepdf.open(inner) as scanned, pikepdf.new() as pdf:
+        pdf.add_blank_page(page_size=(150, 200))
+        pdf.pages[0].add_overlay(scanned.pages[0], pikepdf.Rectangle(0, 0, 150, 200), expand=True)
+        pdf.save(tmp_path / "a.pdf")
+    (scan,) = scans(tmp_path / "a.pdf")
+    assert scan.dpi == pytest.approx(144)
+    assert np.array_equal(scan.pixels, pixels)
+
+
 def test_a_page_that_is_no_scan_is_drawn_at_300_dpi(tmp_path) -> None:
     (scan,) = scans(pdf_of(tmp_path / "a.pdf", "Anno 1726"), "redo")
     assert scan.pixels.shape == (3508, 2481)
