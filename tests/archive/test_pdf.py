@@ -22,6 +22,8 @@ from ocrkit.errors import ImageError
 from ocrkit.image import load_scans
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
 
+from .mutations import outcomes
+
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
@@ -354,3 +356,12 @@ def test_a_page_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = printed(tmp_path / "a.pdf", "")
     with pytest.raises(ImageError, match=r"a\.pdf: there is no page 2; the file has 1"):
         save(Document(str(path), (Page(9, 9, (), 2),)), tmp_path / "b.pdf")
+
+
+# --- damage
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, on tags that make no sense
+@pytest.mark.parametrize("kind", ["pdf", "png", "jpg", "tif", "jp2", "webp", "avif", "bmp", "gif"])
+def test_damaged_scans_are_read_or_refused_by_the_kits_own_error(kind: str, tmp_path: Path) -> None:
+    assert outcomes(kind, 30, tmp_path).total() == 30

@@ -138,6 +138,25 @@ def test_a_stamp_over_a_scan_is_no_text_of_its_own_but_a_hidden_layer_is(
     assert (scan.lines and [line.text for line in scan.lines]) == lines
 
 
+def test_long_text_over_a_picture_is_the_text_of_the_page(tmp_path) -> None:
+    made = FPDF(unit="pt")
+    made.add_page(format=(400, 400))
+    made.set_font("Helvetica", size=9)
+    made.image(Image.fromarray(noise(100, 100)), 0, 0, 400, 400)
+    for row in range(12):
+        made.text(10, 20 + 12 * row, f"row {row} of a page with a picture behind it")
+    made.output(tmp_path / "a.pdf")
+    (scan,) = scans(tmp_path / "a.pdf")
+    assert scan.lines is not None
+    assert len(scan.lines) == 12
+
+
+def test_a_page_with_no_more_than_spaces_is_read(tmp_path) -> None:
+    path = pdf_of(tmp_path / "a.pdf", "  ", "text")
+    assert [scan.lines is None for scan in scans(path)] == [True, False]
+    assert [scan.number for scan in scans(path, "skip")] == [1]
+
+
 def test_text_that_the_scan_covers_is_kept(tmp_path) -> None:
     made = FPDF(unit="pt")
     made.add_page(format=(200, 100))
