@@ -42,7 +42,6 @@ ROWS = (
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 
 HEAVY = {
-    "dask",
     "distributed",
     "torch",
     "intel_extension_for_pytorch",
