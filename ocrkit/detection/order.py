@@ -33,7 +33,7 @@ PART_WIDTH = 5.0  # the least of each part of a line that reaches across a gutte
 COLUMN_WIDTH = 6.0  # the least of columns; less is a table
 COLUMN_LINES = 3
 COLUMN_BALANCE = 0.35  # lines of the shorter column over lines of the longer one
-BESIDE_WIDTH = 2.5  # the least width of what stands beside running text, such as a short poem
+BESIDE_LETTERS = 4  # of the usual line of a note or a poem beside running text
 # Running text: most lines are nearly as wide as their column, or begin with a small letter.
 FULL, FULL_SHARE, RUNNING_WIDTH, CONTINUED_SHARE = 0.75, 0.6, 7.0, 0.35
 NUMBERS = 0.5  # a column with a larger share of numbers belongs to a table
@@ -100,6 +100,10 @@ class Lines:
         usual = float(heights[order][np.searchsorted(weight, weight[-1] / 2)])
         turned = [_unskewed(kind, slope) for kind in (rules.vertical, rules.horizontal)]
         return cls(spans, usual, Rules(*turned), texts, slope)
+
+    def text(self, line: int) -> str:
+        """What a line says, "" if it is not known."""
+        return self.texts[line] if self.texts is not None else ""
 
     @property
     def middle(self) -> np.ndarray:
@@ -329,7 +333,15 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
     running = [_is_running(page, side) for side in (left, right)]
     if all(running):
         return True
-    return page.texts is not None and any(running) and min(widths) >= BESIDE_WIDTH
+    return any(running) and all(_is_text(page, side) for side in (left, right))
+
+
+def _is_text(page: Lines, side: Sequence[int]) -> bool:
+    """Whether lines beside running text are text of their own, not the labels of its items."""
+    if page.texts is None:
+        return False
+    letters = median(sum(map(str.isalpha, page.texts[i])) for i in side)
+    return letters >= BESIDE_LETTERS
 
 
 def _is_turned(page: Lines, side: Sequence[int]) -> bool:
