@@ -304,7 +304,7 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     width, tall = mark[2:] - mark[:2]
     height = pieces.height
     at = ((mark[1] + mark[3]) / 2 - row[1]) / max(row[3] - row[1], 1e-6)
-    solid = pieces.area[0] > 0.7 * width * tall
+    solid = pieces.area[0] > 0.5 * width * tall
     flat = tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall)
     if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
         return "—" if width >= LONG_DASH * height else "-"

@@ -123,7 +123,7 @@ _SAMPLES: dict[str, tuple[str, Callable[[Ink, Generator], Scan]]] = {
     "title-page.jpg": ("title-page", _old_book),
     "form.png": ("form", _photocopy),
     "contents.jpg": ("contents", _old_book),
-    "columns.png": ("columns", _photocopy),
+    "columns.jpg": ("columns", _old_book),
     "chapter.jpg": ("chapter", _old_book),
 }
 
