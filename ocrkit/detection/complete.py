@@ -266,7 +266,7 @@ def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
     row = _row_of(box, boxes, pieces.height)
     short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * pieces.height]
     column = _aligned(box, short, ALIGNED * pieces.height).sum() - 1  # without itself
-    if row < 0 or column < COLUMN_MARKS:
+    if row < 0 or column < COLUMN_SIGNS:
         return line
     if not 0 < inside.sum() < 3:
         return replace(line, mark=True)

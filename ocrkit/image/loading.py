@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ocrkit.errors import ImageError
+from ocrkit.image.colour import grey_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 180_000_000
@@ -122,7 +123,7 @@ def _grey(image: ImageFile.ImageFile) -> np.ndarray:
         rgba = image.convert("RGBA")
         ink, alpha = 255 - np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
         return 255 - cv2.multiply(ink, alpha, scale=1 / 255)
-    return np.array(image.getchannel("L") if image.mode == "LAB" else image.convert("L"))
+    return np.array(image.getchannel("L")) if image.mode == "LAB" else grey_of(image)
 
 
 def _reason(error: Exception) -> str:
