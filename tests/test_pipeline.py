@@ -134,7 +134,7 @@ def test_what_is_read_by_chance_on_a_page_that_cannot_be_read_is_left_out() -> N
 
 def test_leaders_are_shortened() -> None:
     readings = Words(
-        ("The great fire ............. 38", 0.9), ("Well . . . . . . . . 4", 0.9), ("so...", 0.9)
+        ("The great fire ............. 38", 0.95), ("Well . . . . . . . . 4", 0.95), ("so...", 0.95)
     )
     assert readings.page().text == "The great fire ... 38\nWell ... 4\nso..."
 
