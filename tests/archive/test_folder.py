@@ -286,3 +286,38 @@ def test_the_file_is_as_sure_as_its_lines() -> None:
     assert file.confidence == pytest.approx(0.95)
     assert file.seconds is not None and file.seconds > 0
     assert file.reader and file.reader.startswith("ocrkit ")
+
+
+def pdf_with_text(path: str, *texts: str) -> Path:
+    from fpdf import FPDF
+
+    pdf = FPDF(unit="pt", format=(200, 100))
+    pdf.set_font("helvetica", size=12)
+    for text in texts:
+        pdf.add_page()
+        if text:
+            pdf.text(20, 50, text)
+    pdf.output(path)
+    return Path(path)
+
+
+def test_pages_that_are_to_be_skipped_are_neither_read_nor_missing(
+    read_pages: list[tuple[str, int]],
+) -> None:
+    source = pdf_with_text("a.pdf", "", "text", "text", "", "text")
+    options = ReadOptions(
+        detector=OneLine(), recognizer=HeightReader(), pages_with_text="skip", decoder="greedy"
+    )
+    _, (step,) = read_into("out", [source], options=options)
+    assert step.error is None and step.document
+    assert [page.number for page in step.document.pages] == [1, 4]
+    assert read_into("out", [source], options=options)[0] == "1 unchanged"
+    with Catalogue.to_look_at(Path("out")) as catalogue:
+        assert [row.state for row in catalogue.page_rows()].count("skipped") == 3
+
+
+def test_a_pdf_that_has_text_on_every_page_is_an_empty_document_when_that_is_skipped() -> None:
+    options = ReadOptions(detector=OneLine(), recognizer=HeightReader(), pages_with_text="skip")
+    _, (step,) = read_into("out", [pdf_with_text("a.pdf", "text")], options=options)
+    assert (step.error, step.written) == (None, True)
+    assert results() == {"a.txt": "\n"}
