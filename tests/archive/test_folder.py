@@ -11,7 +11,8 @@ from ocrkit import files
 from ocrkit.archive import catalogue as catalogue_module
 from ocrkit.archive import tasks
 from ocrkit.archive.catalogue import Catalogue
-from ocrkit.archive.folder import OWN
+from ocrkit.archive.folder import OWN, FolderRun
+from ocrkit.archive.results import Output
 from ocrkit.archive.search import search
 from ocrkit.errors import CatalogueError
 from ocrkit.pipeline import ReadOptions
@@ -221,6 +222,20 @@ def test_a_vanished_file_is_one_line_and_its_old_results_stay() -> None:
     assert step.error == "a.png: No such file or directory"
     assert results()["a.txt"] == "page of 50 rows\n"
     assert [hit.file for hit in search("50", "out")] == ["a.png"]
+
+
+def test_files_that_vanish_in_the_middle_of_a_run_are_one_line_each() -> None:
+    sources = [scan("a.png", 50), scan("b.png", 60), scan("c.tif", 70, 80), scan("d.png", 90)]
+    Path("out").mkdir()
+    errors = []
+    with FolderRun.into(Path("out"), sources, sources, OPTIONS, Output()) as run:
+        for step in run.steps():
+            Path("b.png").unlink(missing_ok=True)
+            if step.file and step.file.name == "c.tif":
+                Path("d.png").unlink(missing_ok=True)
+            errors += [step.error] if step.error else []
+    assert errors == ["b.png: No such file or directory", "d.png: No such file or directory"]
+    assert sorted(results()) == ["a.txt", "c.txt"]
 
 
 def test_a_result_that_cannot_be_written_is_one_line_and_written_by_the_next_run(
