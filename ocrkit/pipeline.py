@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import count
@@ -44,10 +44,12 @@ from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
 SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
+# On a page of so many lines of which so much is lost, only lines of so high confidence are print.
+PRINT_LINES, PRINT_LOST, PRINT_CONFIDENCE = 5, 0.6, 0.75
 _SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
 _ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
 # Dots that lead to a page number; a few of them are enough.
-_LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){3,}")
+_LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){5,}")
 
 
 @dataclass(frozen=True)
@@ -155,13 +157,9 @@ def read_page(
     view = upright_view(page, detector, recognizer, clock.lap)
     found, rules = complete(view.page, view.polygons, detector)
     view, readings = _read(view, found, recognizer, clock)
-    kept: list[int] = []
-    left_out: list[LeftOut] = []
-    for i, reading in sorted(readings.items()):
-        if reason := _reason(reading, found[i], min_confidence):
-            left_out.append(LeftOut(_line(page, view, i, reading), reason))
-        else:
-            kept.append(i)
+    reasons = _reasons(view, found, readings, min_confidence)
+    kept = [i for i in range(len(found)) if i not in reasons]
+    left_out = [LeftOut(_line(page, view, i, readings[i]), why) for i, why in reasons.items()]
     texts = [readings[i].text for i in kept]
     blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
     order = [number for block in blocks for number in block.lines]
@@ -183,10 +181,9 @@ def _read(
     view: View, found: Sequence[Found], recognizer: Recognizer, clock: _Clock
 ) -> tuple[View, dict[int, Reading]]:
     """The view with the lines that were found, and a reading of each of them."""
-    known = {view.polygons[i].tobytes(): reading for i, reading in view.readings.items()}
     readings: dict[int, Reading] = {}
     for i, line in enumerate(found):
-        reading = known.get(line.polygon.tobytes())
+        reading = None if line.number is None else view.readings.get(line.number)
         if line.sign:
             readings[i] = Reading(
                 line.sign, SIGN_CONFIDENCE, (WordReading(line.sign, SIGN_CONFIDENCE, 0, 1),)
@@ -297,8 +294,33 @@ def _without_first_dots(reading: Reading) -> Reading:
     return replace(reading, text=" ".join(word.text for word in words[first:]), words=words[first:])
 
 
+def _reasons(
+    view: View, found: Sequence[Found], readings: Mapping[int, Reading], min_confidence: float
+) -> dict[int, Reason]:
+    """Which lines are left out, and why.
+
+    Lines are judged together as well: where most of a page cannot be read, as in handwriting, the
+    rest of it is read by chance, except for lines of high confidence.
+    """
+    reasons = {
+        i: reason
+        for i, line in enumerate(found)
+        if (reason := _reason(readings[i], line, min_confidence))
+    }
+    lengths = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in view.polygons])
+    lost = sum(lengths[i] for i in reasons)
+    if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
+        for i, reading in readings.items():
+            sure = (
+                reading.confidence >= PRINT_CONFIDENCE and sum(map(str.isalnum, reading.text)) > 2
+            )
+            if i not in reasons and not sure:
+                reasons[i] = "not print"
+    return dict(sorted(reasons.items()))
+
+
 def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | None:
-    """Why a line is left out; None if it is not."""
+    """Why a line is left out by itself; None if it is not."""
     if not reading.text:
         return "no text"
     confirmed = line.sign or (line.mark and reading.text in _SIGNS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from ocrkit.archive.tasks import Deal, Outcome, PageReader, Task
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 AHEAD = 3  # tasks for each thread of the cluster: on the way, in work and on the way back
 WAIT = 30.0  # seconds for the scheduler to answer
+LOOK = 5.0  # seconds between two looks at the cluster while it is silent
+PATIENCE = 600.0  # seconds without any worker before the run ends
 _here = threading.local()  # in a worker: what each of its threads reads with
 
 
@@ -30,45 +34,86 @@ def read_on_cluster(deal: Deal, options: ReadOptions, address: str) -> Iterator[
     answer, and what `ReadOptions.load` raises on a worker.
     """
     with needs("Dask", "'ocrkit[cluster]'", "leave out --cluster and give --jobs"):
-        from distributed import Client, as_completed
+        from distributed import Client
     try:
         client = Client(address, timeout=WAIT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        raise OcrkitError(
-            f"{address}: no Dask scheduler answers: {' '.join(str(error).split())}"
-        ) from error
+        raise OcrkitError(f"{address}: no Dask scheduler answers: {_one_line(error)}") from error
     with client:
-        running = as_completed(loop=client.loop, raise_errors=False)
-        tasks: dict[Any, Task] = {}
+        yield from _Tasks(client, options).outcomes(deal)
 
-        def give() -> None:
-            most = AHEAD * max(1, sum(client.nthreads().values()))
-            while len(tasks) < most and (task := deal.take()):
-                future = client.submit(_read, task, options, pure=False)
-                tasks[future.key] = task
-                running.add(future)
 
-        give()
-        while tasks:
-            future = next(running)
-            outcome = _outcome(future, tasks.pop(future.key))
+class _Tasks:
+    """Tasks that the cluster has been given, and their answers as they come."""
+
+    def __init__(self, client: Any, options: ReadOptions) -> None:
+        self.client, self.options = client, options
+        self.running: dict[str, Task] = {}
+        self.done: SimpleQueue[Any] = SimpleQueue()
+        self.workers_seen = time.monotonic()
+
+    def outcomes(self, deal: Deal) -> Iterator[Outcome]:
+        doubted: list[Task] = []  # their workers were lost, maybe because of another page
+        while True:
+            most = AHEAD * max(1, self._threads())
+            while len(self.running) < most and (task := deal.take()):
+                self._submit(task)
+            alone = not self.running
+            if alone:
+                if not doubted:
+                    return
+                self._submit(doubted.pop())
+            task, outcome = self._next()
+            if outcome is None and not alone:
+                doubted.append(task)
+                continue
+            outcome = outcome or Outcome(task, None, f"{task.source}: {ENDED}")
             deal.done(outcome)
             yield outcome
-            give()
+
+    def _submit(self, task: Task) -> None:
+        future = self.client.submit(_read, task, self.options, pure=False)
+        self.running[future.key] = task
+        future.add_done_callback(self.done.put)
+
+    def _next(self) -> tuple[Task, Outcome | None]:
+        """The next task that is done; None for its outcome if all workers that had it ended."""
+        from distributed import KilledWorker
+
+        future = self._patiently(lambda: self.done.get(timeout=LOOK))
+        task = self.running.pop(future.key)
+        try:
+            # The answer may be lost with its worker, and is then computed again.
+            return task, self._patiently(lambda: future.result(timeout=LOOK))
+        except KilledWorker:
+            return task, None
+        except (OcrkitError, ModuleNotFoundError):
+            raise
+        except Exception as error:
+            reason = f"the cluster could not read {task.source}: {_one_line(error)}"
+            raise OcrkitError(reason) from error
+
+    def _patiently(self, get: Callable[[], Any]) -> Any:
+        """What `get` returns, as long as it takes, unless all workers stay away."""
+        while True:
+            try:
+                return get()
+            except (Empty, TimeoutError):
+                if not self._threads() and time.monotonic() - self.workers_seen > PATIENCE:
+                    raise OcrkitError(
+                        f"the cluster has had no workers for {PATIENCE:.0f} s; start some, and run "
+                        "the same command again: it goes on"
+                    ) from None
+
+    def _threads(self) -> int:
+        threads = sum(self.client.nthreads().values())
+        if threads:
+            self.workers_seen = time.monotonic()
+        return threads
 
 
-def _outcome(future: Any, task: Task) -> Outcome:
-    """The result of a task; a page that ended several workers has an error."""
-    from distributed import KilledWorker
-
-    if future.status == "finished":
-        return future.result()
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return Outcome(task, None, f"{task.source}: {ENDED}")
-    if isinstance(error, OcrkitError | ModuleNotFoundError):
-        raise error
-    raise OcrkitError(f"the cluster could not read {task.source}: {type(error).__name__}: {error}")
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _read(task: Task, options: ReadOptions) -> Outcome:

@@ -15,6 +15,9 @@ from ocrkit.document import Box, Page
 from ocrkit.errors import CatalogueError, QueryError
 
 LONGEST, MOST_WORDS = 500, 30  # of a query, in characters and in words
+# Of a word that is on more pages only the first are ranked: such a word says little, and ranking
+# takes as long as there are pages.
+RANKED = 20_000
 SIMILAR_SCORE = 0.5  # what a page counts on which only similar words are found
 CONTEXT = 60  # characters of a snippet on each side of the words
 _PIECE = re.compile(r'(-?)"([^"]*)(?:"|$)|(\S+)')
@@ -35,8 +38,8 @@ class Hit:
 
     file: the scan, as it was named when it was read. page: its number in the file, from 1. line:
     the number of the line with the most words of the query, from 1. box: around these words.
-    snippet: a part of that line. score: higher is better (BM25). words: all words of the page that
-    were found. id: of the page in the catalogue.
+    snippet: a part of that line. score: higher is better (BM25). path: of the scan, absolute.
+    words: all words of the page that were found. size: width and height of the page.
     """
 
     file: str
@@ -45,13 +48,13 @@ class Hit:
     box: Box
     snippet: str
     score: float
+    path: Path = field(repr=False)
     words: tuple[Match, ...] = field(repr=False)
-    id: int = field(repr=False)
+    size: tuple[int, int] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; boxes are [x0, y0, x1, y1] in pixels of the page."""
-        values = asdict(self)
-        del values["id"]
+        values = asdict(self) | {"path": str(self.path)}
         values["box"] = [*values["box"].values()]
         values["words"] = [{**word, "box": [*word["box"].values()]} for word in values["words"]]
         return values
@@ -208,9 +211,12 @@ def _shown(text: str) -> str:
 
 
 def _pages(catalogue: Catalogue, query: Query, limit: int) -> list[tuple[int, float]]:
-    sql = "SELECT rowid, -rank FROM page_words WHERE page_words MATCH ? ORDER BY rank LIMIT ?"
+    sql = (
+        "SELECT rowid, -rank FROM (SELECT rowid, rank FROM page_words WHERE page_words MATCH ? "
+        "LIMIT ?) ORDER BY rank LIMIT ?"
+    )
     try:
-        return catalogue.connection.execute(sql, (query.fts(), limit)).fetchall()
+        return catalogue.connection.execute(sql, (query.fts(), RANKED, limit)).fetchall()
     except sqlite3.Error as error:
         raise CatalogueError(f"{catalogue.folder}: cannot be searched: {error}") from error
 
@@ -230,8 +236,17 @@ def _hit(catalogue: Catalogue, query: Query, id: int, score: float) -> Hit:
     }
     corners = [corner for word in here for corner in _corners(word.box)]
     box = Box.around(corners or [(0, 0), (page.width, page.height)])
-    snippet = _snippet(page, best, [word.text for word in here])
-    return Hit(file.name, page.number, best + 1, box, snippet, round(score, 4), tuple(matches), id)
+    return Hit(
+        file.name,
+        page.number,
+        best + 1,
+        box,
+        _snippet(page, best, [word.text for word in here]),
+        round(score, 4),
+        file.path,
+        tuple(matches),
+        (page.width, page.height),
+    )
 
 
 def _corners(box: Box) -> list[tuple[float, float]]:

@@ -22,30 +22,35 @@ from ocrkit.image import scaled
 HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
 
 # Lengths in heights of a line.
-DOT, DOTS, DOT_STEP = 0.24, 5, 1.3  # a leader is so many dots, each so far from the next
+DOT, DOTS, DOT_STEP = 0.24, 6, 1.3  # a leader is so many dots, each so far from the next
 MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
 MARK_WIDTH = 4.0  # of the widest mark
 MOST_MARKS = 3  # for each line; a page with more is full of specks
 MARK_MARGIN = 0.35
 COLUMN_MARKS = 2  # others in the same column that confirm a mark
+SHORT = 5.0  # lines that may be the cells of a column
 SIGN_WIDTH = 2.5  # of a line that is only a sign
 ALIGNED = 0.6  # marks of one column differ by less than this
+FLAT_ALIGNED = 0.35  # the same for dashes and ditto marks, which specks look like
 DASH, LONG_DASH = 0.25, 0.8  # the least length of a dash and of a long one
 INITIAL = 1.6  # height of a capital that reaches over two lines
+INITIAL_LINES = 5.0  # the least length of the lines beside it
 
 
 @dataclass(frozen=True)
 class Found:
     """A line or a mark on a page.
 
-    polygon: as in `Detector`. initial: the box (left, top, right, bottom) of a large capital that
+    polygon: as in `Detector`. number: the index of the detector's line whose place it has kept, or
+    None. initial: the box (left, top, right, bottom) of a large capital that
     its first word begins with. leader: whether dots follow it that lead to a number. mark: whether
     it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
     turned: whether it may also be read in the other direction.
     """
 
     polygon: np.ndarray
+    number: int | None = None
     initial: tuple[float, ...] | None = None
     leader: bool = False
     mark: bool = False
@@ -69,7 +74,7 @@ def complete(
     heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
     scale = min(1.0, HEIGHT / max(float(np.median(heights)), 1.0))
     small = scaled(page, scale)
-    lines = [Found(np.asarray(p, np.float64) * scale) for p in polygons]
+    lines = [Found(np.asarray(p, np.float64) * scale, i) for i, p in enumerate(polygons)]
     height = float(np.median(heights)) * scale
     rules = find_rules(small, height)
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
@@ -83,7 +88,10 @@ def complete(
     lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(lines, rest)
     lines += [Found(polygon) for polygon in large]
     lines += [Found(polygon, turned=True) for polygon in turned]
-    return [line.scaled(1 / scale) for line in lines], rules.scaled(1 / scale)
+    lines = [line.scaled(1 / scale) for line in lines]
+    # Those that kept their place keep it exactly.
+    lines = [n if n.number is None else replace(n, polygon=polygons[n.number]) for n in lines]
+    return lines, rules.scaled(1 / scale)
 
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
@@ -121,17 +129,20 @@ def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
     width, tall = pieces.size.T
     large = (tall >= INITIAL * height) & (tall < 8 * height)
     large &= (width > 0.12 * tall) & (width < 1.6 * tall)
+    large &= pieces.area > 0.15 * width * tall  # not a ring around a word
     for x0, y0, x1, y1 in pieces.boxes[large].tolist():
         middle, left = boxes[:, [1, 3]].mean(axis=1), boxes[:, 0]
         level = (middle > y0) & (middle < y1)
-        beside = level & (left > x0 + 0.3 * (x1 - x0)) & (left < x1 + 1.2 * height)
+        beside = level & (left > x0 + 0.5 * (x1 - x0)) & (left < x1 + 1.2 * height)
+        beside &= boxes[:, 2] - left > INITIAL_LINES * height
         if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
             continue
         first = int(np.flatnonzero(beside)[middle[beside].argmin()])
         if abs(boxes[first, 1] - y0) > 0.9 * height:
             continue
         for i in np.flatnonzero(beside).tolist():
-            lines[i] = replace(lines[i], polygon=_between(lines[i].polygon, x1 + 1, np.inf))
+            part = _between(lines[i].polygon, x1 + 1, np.inf)
+            lines[i] = replace(lines[i], polygon=part, number=None)
         # A piece of the capital that was taken for a line is none.
         inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + 0.4 * height) & level
         lines[first] = replace(lines[first], initial=(x0, y0, x1, y1))
@@ -196,7 +207,7 @@ def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Fo
     parts = []
     if x0 - left > space:
         part = _between(line.polygon, -np.inf, x0 - 1)
-        parts.append(replace(line, polygon=part, leader=True))
+        parts.append(replace(line, polygon=part, number=None, leader=True))
     if right - x1 > space:
         inside = (pieces.line >= 0) & (pieces.boxes[:, 0] > x1) & (pieces.boxes[:, 2] < right)
         inside &= (pieces.middle[:, 1] > top) & (pieces.middle[:, 1] < bottom)
@@ -224,12 +235,13 @@ def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
     fits &= size.max(axis=1) >= DASH * height
     row = np.array([_row_of(mark, boxes, height) for mark in marks])
     fits &= row >= 0
-    short = boxes[boxes[:, 2] - boxes[:, 0] < 5 * height]
+    short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * height]
     others = np.concatenate([marks[fits], short])
     found = []
     for i in np.flatnonzero(fits).tolist():
         apart = np.abs(others[:, [1, 3]].mean(axis=1) - middle[i]) > 0.8 * height
-        same = _aligned(marks[i], others, ALIGNED * height) & apart
+        tolerance = ALIGNED if size[i, 1] > 0.35 * height else FLAT_ALIGNED
+        same = _aligned(marks[i], others, tolerance * height) & apart
         if same.sum() >= COLUMN_MARKS:
             sign = _sign(rest.only(np.array(groups[i])), marks[i], boxes[row[i]])
             found.append(Found(_place(marks[i], boxes[row[i]], height), mark=True, sign=sign))
@@ -243,11 +255,17 @@ def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
         return line
     x, y = pieces.middle.T
     inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
-    row = _row_of(box, _boxes(lines), pieces.height)
-    if row < 0 or not 0 < inside.sum() < 3:
+    boxes = _boxes(lines)
+    row = _row_of(box, boxes, pieces.height)
+    short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * pieces.height]
+    column = _aligned(box, short, ALIGNED * pieces.height).sum() - 1  # without itself
+    if row < 0 or column < COLUMN_MARKS:
         return line
+    if not 0 < inside.sum() < 3:
+        return replace(line, mark=True)
     mark = box_around(pieces.boxes[inside])
-    return replace(line, sign=_sign(pieces.only(inside), mark, _box(lines[row].polygon)))
+    sign = _sign(pieces.only(inside), mark, _box(lines[row].polygon))
+    return replace(line, mark=True, sign=sign)
 
 
 def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:
@@ -279,11 +297,12 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     width, tall = mark[2:] - mark[:2]
     height = pieces.height
     at = ((mark[1] + mark[3]) / 2 - row[1]) / max(row[3] - row[1], 1e-6)
-    if len(pieces.boxes) == 1 and tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall):
-        if 0.35 < at < 0.75:
-            return "—" if width >= LONG_DASH * height else "-"
-        return ""
-    if len(pieces.boxes) == 2 and _are_commas(pieces):
+    solid = pieces.area[0] > 0.7 * width * tall
+    flat = tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall)
+    if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
+        return "—" if width >= LONG_DASH * height else "-"
+    joined = 0.2 < tall / height < 0.38 and 1.15 * tall < width < 0.7 * height and at < 0.45
+    if (len(pieces.boxes) == 1 and joined) or (len(pieces.boxes) == 2 and _are_commas(pieces)):
         return "”" if at < 0.55 else "„"
     return ""
 

@@ -13,7 +13,7 @@ LARGE, LARGEST = 2.0, 30.0  # height of the letters of a large headline
 LETTER = 30.0  # px; it is looked for on a picture on which they are so high
 HEADLINES = 4  # the most places that are looked at
 TURNED, TURNED_WIDTH = 3.0, 1.6  # the least length of a turned line, and its largest height
-TURNED_LETTERS = 4
+TURNED_LETTERS = 3
 SHORT = 2.5  # a line so short may be a piece of a turned line
 
 
@@ -71,8 +71,10 @@ def turned_lines(boxes: np.ndarray, pieces: Pieces) -> tuple[list[np.ndarray], n
     for group in groups_across(upright, 0.8 * height):
         x0, y0, x1, y1 = box_around(letters.boxes[group])
         long, across = (y1 - y0) / height, (x1 - x0) / height
-        if len(group) < TURNED_LETTERS or long < TURNED or not 0.4 < across < TURNED_WIDTH:
+        if len(group) < TURNED_LETTERS or long < TURNED or not 0.5 < across < TURNED_WIDTH:
             continue
+        if _side_by_side(letters.boxes[group], height) > 0.25:
+            continue  # a column of numbers
         edges = np.sort(upright.boxes[group], axis=0)
         gaps = edges[1:, 0] - edges[:-1, 2]
         inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + height)
@@ -85,3 +87,15 @@ def turned_lines(boxes: np.ndarray, pieces: Pieces) -> tuple[list[np.ndarray], n
         x0, y0, x1, y1 = x0 - margin, y0 - end, x1 + margin, y1 + end
         found.append(np.array([(x0, y1), (x0, y0), (x1, y0), (x1, y1)]))
     return found, parts
+
+
+def _side_by_side(boxes: np.ndarray, height: float) -> float:
+    """The share of pieces that have another one on their level; dots do not count."""
+    boxes = boxes[np.ptp(boxes.reshape(-1, 2, 2), axis=1).max(axis=1) > 0.3 * height]
+    if not len(boxes):
+        return 0.0
+    x0, y0, x1, y1 = boxes.T
+    level = np.minimum.outer(y1, y1) - np.maximum.outer(y0, y0)
+    level = level > 0.5 * np.minimum.outer(y1 - y0, y1 - y0)
+    beside = np.minimum.outer(x1, x1) <= np.maximum.outer(x0, x0) + 1
+    return float((level & beside).any(axis=1).mean())

@@ -7,7 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-_LONGEST = 40  # times the height; the longest crop that is read in one part
+_LONGEST = 56  # times the height; the longest crop that is read in one part
 INITIAL_HEIGHT = 0.56  # of a capital, as a share of the height of a line's crop
 _INITIAL_TOP = 0.16  # what is above it, likewise
 _CV2_MAX_SIDE = 32_766  # the largest side that cv2.warpPerspective accepts

@@ -29,11 +29,12 @@ def pictures(file: BinaryIO, head: bytes, first: int = 1) -> Iterator[ImageFile.
     the next is taken. Raises ImageError, and many other errors if the file is damaged.
     """
     for image in islice(frames(file, head), first - 1, None):
+        upright = resolution(image)  # before Pillow turns a TIFF, which it does when it is loaded
         load(image)
         # An invalid EXIF rotation is ignored: the pixels are intact, and most scans are upright.
         with suppress(Exception):
-            image.info["dpi"] = resolution(image)
             ImageOps.exif_transpose(image, in_place=True)
+        image.info["dpi"] = upright
         yield image
 
 

@@ -60,7 +60,7 @@ class PageView(ipywidgets.HBox):
         picture = overlay(array, self._page, longest=1100)
         left_half = picture.crop((0, 0, picture.width // 2, picture.height))  # without the text
         text = f"{name}, {len(self._page.lines)} lines marked"
-        self.picture.value = _image_tag(left_half, text, "JPEG")
+        self.picture.value = image_tag(left_half, text, "JPEG")
         old = self.page.children[1:]
         self.page.children = (self.picture, *map(self._box, self._page.lines))
         for box in old:
@@ -101,7 +101,7 @@ class PageView(ipywidgets.HBox):
         crop = Image.fromarray(crop_polygon(self._array, np.array(line.polygon)))
         self.line.value = (
             f"<b>Line {selected + 1} of {len(self._page.lines)}</b>, confidence "
-            f"{line.confidence:.1%}{_image_tag(crop, line.text, 'PNG')}"
+            f"{line.confidence:.1%}{image_tag(crop, line.text, 'PNG')}"
             f"<div>{escape(line.text)}</div>"
         )
 
@@ -139,9 +139,7 @@ class Reader(ipywidgets.VBox):
             [self.source, self.upload, self.detector, self.recognizer, self.button, self.number],
             layout={"flex_flow": "row wrap", "align_items": "flex-end"},
         )
-        css = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
-        style = ipywidgets.HTML(f"<style>{css}</style>", layout={"display": "none"})
-        super().__init__([style, controls, self.status, self.links, self.view])
+        super().__init__([styles(), controls, self.status, self.links, self.view])
         self.add_class("ocrkit")
         self._document_chosen()
 
@@ -235,7 +233,14 @@ def _link(name: str, label: str, data: bytes) -> str:
     return f'<a download="{escape(name)}" href="{uri}">{escape(label)}</a>'
 
 
-def _image_tag(picture: Image.Image, text: str, kind: str) -> str:
+def styles() -> ipywidgets.HTML:
+    """An invisible widget that brings the styles of the others."""
+    css = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
+    return ipywidgets.HTML(f"<style>{css}</style>", layout={"display": "none"})
+
+
+def image_tag(picture: Image.Image, text: str, kind: str) -> str:
+    """An HTML picture with its data, "JPEG" or "PNG"; `text` says what it shows."""
     picture.save(data := BytesIO(), kind, quality=70)
     uri = _data_uri(f"image/{kind.lower()}", data.getvalue())
     return f'<img alt="{escape(text)}" src="{uri}">'

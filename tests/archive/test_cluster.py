@@ -34,10 +34,15 @@ OPTIONS = ReadOptions(detector=Slow(), recognizer=HeightReader())
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     """A scheduler and two worker processes of one thread each."""
+    import dask
     from distributed import LocalCluster
 
     settings = {"dashboard_address": None, "silence_logs": 50}
-    with LocalCluster(n_workers=2, threads_per_worker=1, **settings) as cluster:
+    # A worker that ended starts again, which takes a while on a busy machine.
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
+        LocalCluster(n_workers=2, threads_per_worker=1, **settings) as cluster,
+    ):
         yield cluster
 
 

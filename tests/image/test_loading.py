@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ocrkit.errors import ImageError
 from ocrkit.image import (
     MAX_PIXELS,
+    count_pages,
     find_images,
     load_pages,
+    load_scans,
+    search_folders,
 )
 
 EXIF_ORIENTATION = 0x0112
@@ -363,3 +367,171 @@ def test_an_unreadable_folder_is_refused_by_name(locked) -> None:
 def test_an_unreadable_folder_further_down_is_found_so_that_reading_reports_it(locked) -> None:
     assert find_images([locked.parent]) == [locked.parent / "b.png", locked]
     assert refusal(locked)
+
+
+# --- other kinds of files ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "exact"),
+    [("jp2", True), ("bmp", True), ("gif", True), ("pgm", True), ("avif", False)],
+)
+@pytest.mark.parametrize("name", ["scan.{}", "scan", "scan.jpg", "scan.txt"])
+def test_every_kind_is_known_by_its_content(tmp_path, scan, suffix, exact, name) -> None:
+    kind = Image.registered_extensions()[f".{suffix}"]
+    path = tmp_path / name.format(suffix)
+    Image.fromarray(scan).save(path, kind)
+    assert np.abs(page(path).astype(int) - scan).max() <= (0 if exact else 12)
+
+
+@pytest.mark.parametrize("kind", ["P1", "P2", "P4", "P5", "P6"])
+def test_every_kind_of_pnm_is_read(tmp_path, kind) -> None:
+    head = f"{kind}\n# a comment\n4 2\n" + ("" if kind in ("P1", "P4") else "255\n")
+    body = {
+        "P1": b"1 1 0 0\n1 1 0 0\n",
+        "P2": b"0 0 255 255\n0 0 255 255\n",
+        "P4": b"\xc0\xc0",
+        "P5": b"\0\0\xff\xff" * 2,
+        "P6": (b"\0" * 6 + b"\xff" * 6) * 2,
+    }[kind]
+    (tmp_path / "scan").write_bytes(head.encode() + body)
+    assert page(tmp_path / "scan").tolist() == [[0, 0, 255, 255]] * 2
+
+
+@pytest.mark.parametrize("text", ["BM, 14 March", "P1 is a road", "P5\nNo. 4\n", "GIF89 is old"])
+def test_a_text_that_begins_like_an_image_is_none(tmp_path, text) -> None:
+    (tmp_path / "a").write_text(text)
+    assert "the content is not a PDF, PNG" in refusal(tmp_path / "a")
+    assert find_images([tmp_path]) == []
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("suffix", ["tif", "png", "pgm"])
+def test_values_of_10_to_14_bits_in_16_are_not_taken_for_black(tmp_path, bits, suffix) -> None:
+    if suffix == "pgm" and bits < 16:
+        pytest.skip("PGM says its largest value")
+    white = 2**bits - 1
+    deep = np.array([[0, white // 2, white]] * 2, np.uint16)
+    Image.fromarray(deep).save(tmp_path / f"scan.{suffix}")
+    assert page(tmp_path / f"scan.{suffix}")[0].tolist() == [0, 127, 255]
+
+
+@pytest.mark.parametrize("ink", [0, 40, 210, 255])
+def test_ink_on_nothing_is_dark_on_white_whatever_its_colour(tmp_path, ink) -> None:
+    pixels = np.zeros((60, 60, 4), np.uint8)
+    pixels[20:40, 10:50] = (ink, ink, ink, 255)
+    Image.fromarray(pixels).save(tmp_path / "scan.png")
+    read = page(tmp_path / "scan.png")
+    assert read[0, 0] == 255
+    assert read[30, 30] < 60
+
+
+def test_paper_with_a_transparent_edge_stays_paper(tmp_path) -> None:
+    pixels = np.zeros((60, 60, 4), np.uint8)
+    pixels[5:55, 5:55] = (235, 230, 220, 255)
+    pixels[20:40, 20:25] = (30, 30, 30, 255)
+    Image.fromarray(pixels).save(tmp_path / "scan.png")
+    read = page(tmp_path / "scan.png")
+    assert (read[0, 0], read[10, 10] > 220, read[30, 22]) == (255, True, 30)
+
+
+def swapped_profile() -> bytes:
+    """A profile of RGB whose red is shown as blue, and whose blue as red."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = bytearray(srgb.replace(b"rXYZ", b"tmp1").replace(b"bXYZ", b"rXYZ"))
+    data = data.replace(b"tmp1", b"bXYZ").replace(b"sRGB", b"self").replace(b"s\0R\0G\0B", b"s" * 7)
+    return bytes(data.replace(b"R\0G\0B", b"X\0X\0X"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_a_colour_profile_is_respected(tmp_path, suffix) -> None:
+    image = Image.new("RGB", (32, 32), (255, 0, 0))
+    image.save(tmp_path / f"a.{suffix}", lossless=True, quality=100)
+    image.save(tmp_path / f"b.{suffix}", lossless=True, quality=100, icc_profile=swapped_profile())
+    assert page(tmp_path / f"a.{suffix}")[9, 9] == pytest.approx(76, abs=3)  # red
+    assert page(tmp_path / f"b.{suffix}")[9, 9] == pytest.approx(29, abs=3)  # blue
+
+
+@pytest.mark.parametrize("profile", [b"nonsense", b"", swapped_profile()[:200]])
+def test_a_colour_profile_that_makes_no_sense_is_passed_over(tmp_path, scan, profile) -> None:
+    Image.fromarray(scan).convert("RGB").save(tmp_path / "scan.png", icc_profile=profile)
+    assert np.array_equal(page(tmp_path / "scan.png"), scan)
+
+
+# --- resolution ----------------------------------------------------------------------------------
+
+
+def dpi(path: Path) -> float | None:
+    (only,) = load_scans(path)
+    return only.dpi
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
+def test_the_resolution_is_known_if_the_file_says_it(tmp_path, scan, suffix) -> None:
+    Image.fromarray(scan).save(tmp_path / f"scan.{suffix}", dpi=(200, 200))
+    assert dpi(tmp_path / f"scan.{suffix}") == pytest.approx(200, abs=0.1)
+    Image.fromarray(scan).save(tmp_path / f"none.{suffix}")
+    # BMP always has one; Pillow writes 96.
+    assert dpi(tmp_path / f"none.{suffix}") == (96.01 if suffix == "bmp" else None)
+
+
+@pytest.mark.parametrize("stated", [1, 9999])
+def test_a_resolution_that_cannot_be_is_not_believed(tmp_path, scan, stated) -> None:
+    Image.fromarray(scan).save(tmp_path / "scan.png", dpi=(stated, stated))
+    assert dpi(tmp_path / "scan.png") is None
+
+
+def test_of_a_page_that_was_turned_the_resolution_is_turned_too(tmp_path, scan) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    Image.fromarray(scan).save(tmp_path / "scan.tif", dpi=(204, 98), exif=exif)
+    assert dpi(tmp_path / "scan.tif") == 98
+
+
+def test_a_photograph_without_a_resolution_has_none(tmp_path, scan) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    Image.fromarray(scan).save(tmp_path / "scan.jpg", exif=exif)  # for which Pillow says 72 dpi
+    assert dpi(tmp_path / "scan.jpg") is None
+
+
+def test_pages_are_counted_without_being_decoded(tmp_path, scan, monkeypatch) -> None:
+    sheets = [Image.fromarray(scan)] * 3
+    sheets[0].save(tmp_path / "a.tif", save_all=True, append_images=sheets[1:])
+    Image.fromarray(scan).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    assert count_pages(tmp_path / "a.tif") == 3
+    assert count_pages(tmp_path / "a.png") == 1
+
+
+# --- folders, and what is no file ----------------------------------------------------------------
+
+
+def test_images_of_any_suffix_are_found_and_the_other_files_listed(tmp_path, scan) -> None:
+    for name in ("a.png", "b", "c.dat"):
+        Image.fromarray(scan).save(tmp_path / name, "png")
+    for name in ("broken.tif", "notes.txt", "empty"):
+        (tmp_path / name).write_bytes(b"" if name == "empty" else b"text")
+    (tmp_path / ".hidden.png").touch()
+    found = search_folders([tmp_path])
+    assert [path.name for path in found.images] == ["a.png", "b", "broken.tif", "c.dat"]
+    assert [path.name for path in found.others] == ["empty", "notes.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only on POSIX")
+def test_pipes_sockets_devices_and_circles_of_links_are_one_line_and_no_hang(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket.png"))
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    assert refusal(tmp_path / "pipe.png") == "is a named pipe (FIFO), not a file"
+    assert refusal(tmp_path / "socket.png") == "is a socket, not a file"
+    assert refusal(Path("/dev/null")) == "is a device, not a file"
+    assert "symbolic links" in refusal(tmp_path / "a.png")
+    found = search_folders([tmp_path])
+    assert [path.name for path in found.images] == ["a.png", "b.png", "pipe.png", "socket.png"]
+    assert [path.name for path in found.others] == ["pipe"]
+    with pytest.raises(ImageError, match="symbolic links"):
+        find_images([tmp_path / "a.png"])

@@ -10,7 +10,6 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.outlines import line_polygon
 from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
 from ocrkit.archive.formats.xml import (
     children,
@@ -143,6 +142,8 @@ def _read_page(page: etree._Element, page_number: int, scale: float) -> Page:
 
 
 def _read_line(element: etree._Element, scale: float) -> Line | None:
+    from ocrkit.archive.formats.outlines import line_polygon  # needs NumPy
+
     text, words, confidences = "", [], []
     spaced = any(True for _ in children(element, "SP"))
     for part in children(element, "String", "SP", "HYP"):

@@ -12,7 +12,6 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.outlines import line_polygon, strip, turned
 from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
 from ocrkit.archive.formats.xml import (
     corners,
@@ -164,6 +163,8 @@ def _lines_within(page: etree._Element) -> list[Line]:
 
 
 def _read_line(element: etree._Element) -> Line | None:
+    from ocrkit.archive.formats.outlines import line_polygon, strip, turned  # needs NumPy
+
     words, confidences = [], []
     for node in element.iter(etree.Element):
         if not _classes(node) & _WORDS:

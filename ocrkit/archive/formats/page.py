@@ -14,7 +14,6 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.outlines import line_polygon
 from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
 from ocrkit.archive.formats.xml import (
     box_around,
@@ -183,6 +182,8 @@ def _lines_of(region: etree._Element, listed: dict[str, int]) -> Iterator[etree.
 
 
 def _read_line(element: etree._Element) -> Line | None:
+    from ocrkit.archive.formats.outlines import line_polygon  # needs NumPy
+
     words = []
     for word in children(element, "Word"):
         text, confidence = _read_text(word)
