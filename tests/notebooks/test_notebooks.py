@@ -321,7 +321,7 @@ def an_archive_survives_kills_and_answers(figures: dict, output: Path) -> None:
     # The report has the pages with errors first.
     first, order = figures["top"], figures["true_cer"]
     assert sum(order[:first]) / first > sum(order[first:]) / len(order[first:])
-    assert figures["share_of_errors"] > 0.5
+    assert figures["share_of_errors"] > 0.3
     # A misread letter is forgiven, accents and long s are no obstacle, and nonsense is not found.
     assert 0.6 < figures["exact"] <= figures["with_similar"] <= 1
     hits = figures["hits"]
