@@ -26,6 +26,7 @@ NAMES = (
     "05_openvino",
     "06_benchmark",
     "07_end_to_end",
+    "09_archive",
 )
 PARAMETERS = {"PRESET", "DATA", "OUTPUT", "SEED"}
 LITTER = re.compile(r"\d ?(it|images|s)/s\b|\d+%\|")  # what a redrawn progress bar leaves
@@ -61,7 +62,7 @@ def literals(cell: NotebookNode) -> dict[str, object]:
 # --- what is stored
 
 
-def test_there_are_seven_numbered_in_order():
+def test_they_are_numbered_in_order():
     assert tuple(sorted(path.stem for path in FOLDER.glob("*.ipynb"))) == NAMES
 
 
@@ -300,10 +301,40 @@ def documents_are_read_from_end_to_end(figures: dict, output: Path) -> None:
     # Too few pixels cost errors, and confidence.
     assert figures["shrunk"]["CER"][-1] > figures["shrunk"]["CER"][0] + 0.1
     assert figures["shrunk"]["confidence"][-1] < figures["shrunk"]["confidence"][0]
+    # The rows of the ledger are rows, and what a page is expected to cost is near what it costs.
+    assert (figures["table"]["rows"], figures["table"]["columns"]) == (12, 6)
+    assert figures["table"]["read"] > 0.9
+    expected = figures["expected_cer"]
+    assert abs(expected["expected CER"] - expected["true CER"]) < 0.03
+    assert figures["calibration_error"] < 0.15
     read = output / "07" / figures["sample"]
     assert all(
         read.with_suffix(suffix).stat().st_size for suffix in (".txt", ".json", ".overlay.jpg")
     )
+
+
+def an_archive_survives_kills_and_answers(figures: dict, output: Path) -> None:
+    """A killed run goes on, all pages come out alike everywhere, words are found, files opened."""
+    assert figures["before_kill"] >= 3 and figures["lost"] == 0
+    assert figures["after"] == figures["pages"] > figures["before_kill"] and figures["mended"] == 1
+    assert figures["cluster_same"] == figures["cluster_pages"] == figures["pages"] + 1
+    # The report has the pages with errors first.
+    first, order = figures["top"], figures["true_cer"]
+    assert sum(order[:first]) / first > sum(order[first:]) / len(order[first:])
+    assert figures["share_of_errors"] > 0.3
+    # A misread letter is forgiven, accents and long s are no obstacle, and nonsense is not found.
+    assert 0.6 < figures["exact"] <= figures["with_similar"] <= 1
+    hits = figures["hits"]
+    assert min(hits[query] for query in ("lighthouse", "light*", "tresorier", "possess")) >= 1
+    assert hits["Birmimgham"] >= 1 and hits["lighthuose"] == hits["newspaper"] == 0
+    # Every format is there, and the text can be selected on the PDF.
+    assert min(figures["bytes"].values()) > 0 and figures["pdf_characters"] > 500
+    assert figures["corrected"] >= 1 and figures["cer_after"] < figures["cer_before"]
+    corrected = read_manifest(output / "09" / "lines" / "corrected.txt")
+    assert len(corrected) == figures["corrected"]
+    assert min(figures[stage] for stage in ("reading", "writing", "adding")) > 0
+    assert 1000 < figures["catalogue_page"] < figures["bytes"]["scans"]
+    assert (output / "09" / "read" / "report.html").is_file()
 
 
 CHECKS = {
@@ -314,6 +345,7 @@ CHECKS = {
     "05_openvino": openvino_keeps_the_accuracy,
     "06_benchmark": every_artefact_is_compared,
     "07_end_to_end": documents_are_read_from_end_to_end,
+    "09_archive": an_archive_survives_kills_and_answers,
 }
 
 
