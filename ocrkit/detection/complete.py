@@ -27,6 +27,7 @@ MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
 MARK_WIDTH = 4.0  # of the widest mark
 MOST_MARKS = 3  # for each line; a page with more is full of specks
+EDGE = 0.8  # of the page, where no marks are
 MARK_MARGIN = 0.35
 COLUMN_MARKS, COLUMN_SIGNS = 2, 3  # others in the same column that confirm a mark, or a dash
 TURNED_PART = 2.5  # a longer line is no part of a turned one
@@ -88,7 +89,9 @@ def complete(
     rest = _outside(rest, turned)
     large = headlines(small, _boxes(lines), rest, detector)
     rest = _outside(rest, large)
-    lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(lines, rest)
+    lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(
+        lines, rest, small.shape[1]
+    )
     lines += [Found(polygon) for polygon in large]
     lines += [Found(polygon, turned=True) for polygon in turned]
     lines = [line.scaled(1 / scale) for line in lines]
@@ -226,8 +229,11 @@ def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Fo
 # --- lone marks
 
 
-def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
-    """Signs outside of the lines, where others stand in the same row and in the same column."""
+def _marks(lines: Sequence[Found], rest: Pieces, width: int) -> list[Found]:
+    """Signs outside of the lines, where others stand in the same row and in the same column.
+
+    width: of the page, whose edges often have a shadow that looks like a column of marks.
+    """
     height, boxes = rest.height, _boxes(lines)
     rest = rest.only((rest.size[:, 1] <= 1.3 * height) & (rest.size.max(axis=1) >= 0.12 * height))
     groups = groups_across(rest, MARK_GAP * height)
@@ -238,6 +244,7 @@ def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
     middle = marks[:, [1, 3]].mean(axis=1)
     fits = (size[:, 1] <= 1.3 * height) & (size[:, 0] <= MARK_WIDTH * height)
     fits &= size.max(axis=1) >= DASH * height
+    fits &= (marks[:, 0] > EDGE * height) & (marks[:, 2] < width - EDGE * height)
     row = np.array([_row_of(mark, boxes, height) for mark in marks])
     fits &= row >= 0
     short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * height]
@@ -308,7 +315,7 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     flat = tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall)
     if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
         return "—" if width >= LONG_DASH * height else "-"
-    joined = 0.2 < tall / height < 0.38 and 1.15 * tall < width < 0.7 * height and at < 0.45
+    joined = 0.2 < tall / height < 0.38 and 1.15 * tall < width < 0.7 * height and at < 0.55
     if (len(pieces.boxes) == 1 and joined) or (len(pieces.boxes) == 2 and _are_commas(pieces)):
         return "”" if at < 0.55 else "„"
     return ""
