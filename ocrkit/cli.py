@@ -403,7 +403,7 @@ def pretrain(
     the weights: give that of a recogniser to `ocrkit read --recognizer`.
     """
     if (width or hidden or height or lines) and task == "detector":
-        wrong = "these are for a recogniser; leave them out with --task detector"
+        wrong = "for a recogniser; a detector has one size and learns from pages: leave them out"
         raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"

@@ -191,6 +191,8 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
     [
         (("--width", "0.5", "--task", "detector"), "a detector has one size"),
         (("--hidden", "64", "--task", "detector"), "a detector has one size"),
+        (("--height", "40", "--task", "detector"), "a detector has one size"),
+        (("--lines", "packed", "--task", "detector"), "learns from pages"),
         (("--pages", "mine"), "--task detector"),
     ],
 )
