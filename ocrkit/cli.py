@@ -501,18 +501,30 @@ def _terminate(number: int, frame: object) -> None:
 
 
 @contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, with everything cleared up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a signal's handler
+        return
+    handler = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
 def _session(*usage: type[OcrkitError]) -> Iterator[_Session]:
     """A session whose end sets the exit status, and which never shows a traceback.
 
     usage: further errors that mean that the command was wrong.
     """
     session = _Session()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, TextIOWrapper):  # some terminals cannot show every character
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        yield session
+        with _stopped_by_sigterm():
+            yield session
     except OcrkitError as error:
         session.fail(str(error))
         wrong = isinstance(error, (CheckpointError, MissingPartError, *usage))

@@ -205,6 +205,8 @@ def _read(
     polygons = []
     for i, line in enumerate(found):
         polygon, readings[i] = _with_initial(line, readings[i])
+        if line.number is None:
+            readings[i] = _without_first_dots(readings[i])
         readings[i] = _with_short_leader(readings[i], line.leader)
         polygons.append(polygon)
     return replace(view, polygons=polygons), readings
@@ -261,7 +263,6 @@ def _with_joined_capital(reading: Reading) -> Reading:
 
 def _with_short_leader(reading: Reading, leads: bool) -> Reading:
     """The reading with at most three dots in a row; `leads` adds those that were cut off."""
-    reading = _without_first_dots(reading)
     text = _LEADER.sub(" ... ", reading.text) + (" ..." if leads and reading.text else "")
     if text == reading.text:
         return reading

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
@@ -370,3 +371,46 @@ def test_help_starts_in_under_a_second_and_loads_nothing_heavy() -> None:
 def test_the_decoders_to_choose_from_are_those_there_are(command):
     (text,) = re.findall(r"--decoder <(.*?)>", run(command, "--help").output)
     assert tuple(text.split("|")) == DECODERS
+
+
+# --- formats and PDF
+
+
+def test_every_format_is_written_with_a_file_for_each_page_where_it_holds_one() -> None:
+    formats = "txt,json,tsv,hocr,alto,page,pdf"
+    assert run("read", scan("a.tif", pages=2), "-o", "out", "--format", formats).exit_code == 0
+    assert files_below("out") == [
+        "a.alto.1.xml",
+        "a.alto.2.xml",
+        "a.hocr",
+        "a.json",
+        "a.page.1.xml",
+        "a.page.2.xml",
+        "a.pdf",
+        "a.tsv",
+        "a.txt",
+    ]
+
+
+def test_a_pdf_is_read_and_its_own_text_kept_redone_or_skipped() -> None:
+    made = FPDF()
+    made.add_page()
+    made.set_font("Helvetica", size=40)
+    made.cell(text="Born digital")
+    made.add_page()
+    made.image(scan("a.png"), 0, 0, 210, 79)
+    made.output("both.pdf")
+    for how, first in (("keep", "Born digital\f"), ("redo", "well "), ("skip", "well ")):
+        result = run("read", "both.pdf", "--pages-with-text", how)
+        assert result.exit_code == 0
+        assert result.stdout.startswith(first)
+        assert result.stdout.count("\f") == (how != "skip")
+    assert run("read", "both.pdf", "--pages-with-text", "burn").exit_code == 2
+
+
+def test_a_broken_pdf_is_one_line() -> None:
+    Path("a.pdf").write_bytes(b"%PDF-1.7 and no more")
+    result = run("read", "a.pdf", scan("b.png"), "-o", "out")
+    assert result.exit_code == 1
+    assert [line for line in result.stderr.splitlines() if line.startswith("a.pdf: ")]
+    assert files_below("out") == ["b.txt"]

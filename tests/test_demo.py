@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrkit import Recognizer, read_document
+from ocrkit import Page, Recognizer, read_document
 from ocrkit.metrics import cer
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,48 @@ def compared(name: str, recognizer: Recognizer) -> tuple[str, str]:
 def test_a_sample_document_is_read_with_less_than_5_percent_errors(name, recognizer):
     truth, read = compared(name, recognizer)
     assert cer([truth], [read]) < 0.05
+
+
+def edit_distance(text: str, other: str) -> int:
+    return round(cer([text], [other]) * len(text))
+
+
+def sample(name: str, recognizer: Recognizer) -> Page:
+    (scan,) = (path for path in SAMPLES.glob(f"{name}.*") if path.suffix != ".txt")
+    (page,) = read_document(scan, recognizer=recognizer).pages
+    return page
+
+
+@pytest.mark.parametrize("name", ["ledger", "receipt", "form", "contents", "columns", "chapter"])
+def test_every_token_of_a_sample_is_read(name, recognizer):
+    tokens = (SAMPLES / f"{name}.txt").read_text(encoding="utf-8").split()
+    read = [token.casefold() for token in sample(name, recognizer).text.split()]
+    # A letter or a mark of a word may be wrong, but figures and lone signs may not.
+    for token in tokens:
+        wrong = 2 if len(token) > 9 else int(len(token) > 2 and not token.isdecimal())
+        near = [other for other in read if edit_distance(token.casefold(), other) <= wrong]
+        assert near, f"{token} is missing"
+        read.remove(min(near, key=lambda other: edit_distance(token.casefold(), other)))
+    assert not [token for token in read if token.isalnum()], "more than the page has"
+
+
+@pytest.mark.parametrize("name", ["ledger", "receipt", "contents", "columns", "chapter"])
+def test_lines_of_a_sample_come_in_order_and_rows_stay_rows(name, recognizer):
+    truth = (SAMPLES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    rows = sample(name, recognizer).text.splitlines()
+    assert len(rows) == len(truth)
+    for row, true in zip(rows, truth, strict=True):
+        assert cer([true], [" ".join(row.split())]) < 0.2
+
+
+def test_the_ledger_is_a_table_and_the_chapter_has_a_number_a_heading_and_a_note(recognizer):
+    (table,) = sample("ledger", recognizer).tables
+    assert {len(row) for row in table} == {6}
+    assert ("Apr. 5", "Jas. Penrose, glazier", "—", "2", "3", "4") in table
+    kinds = [block.kind for block in sample("chapter", recognizer).blocks]
+    assert kinds[0] == "page number"
+    assert "heading" in kinds
+    assert kinds[-1] == "margin note"
 
 
 def test_there_are_samples_to_read():

@@ -42,6 +42,7 @@ ROWS = (
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 
 HEAVY = {
+    "distributed",
     "torch",
     "intel_extension_for_pytorch",
     "neural_compressor",
@@ -63,6 +64,7 @@ HEAVY = {
 INSTALLED_BY = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
+    "distributed": "dask",
     "cpuinfo": "py-cpuinfo",
     "fpdf": "fpdf2",
     "fontTools": "fonttools",
@@ -237,7 +239,7 @@ def test_no_module_takes_a_private_name_from_another(file):
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_optional_parts_are_imported_only_where_they_are_used(file):
     optional = HEAVY - {"torch", "pikepdf"}
-    if file.stem in {"plot", "widgets"}:
+    if file.parent.name == "notebook" and file.stem in {"plot", "search", "widgets"}:
         optional -= {"matplotlib", "ipywidgets", "pandas"}
     if file.stem == "ocrmypdf":  # which imports it
         optional -= {"ocrmypdf"}

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.archive.run import read_documents
 from ocrkit.detection import load_detector
-from ocrkit.document import Box, Document
+from ocrkit.document import Box, Document, Page
 from ocrkit.errors import CheckpointError, ImageError
 from ocrkit.image import crop_polygon, load_pages
 from ocrkit.pipeline import read_document, read_page
@@ -87,8 +87,64 @@ def test_what_sticks_out_of_the_page_is_reported_within_it() -> None:
     assert page.words[-1].box == Box(100, 0, 200, 20)
 
 
-def test_lines_without_text_are_left_out() -> None:
-    assert len(read_page(PAGE, DETECTOR, SizeReader()).lines) == 1
+def test_lines_without_text_are_left_out_and_listed() -> None:
+    page = read_page(PAGE, DETECTOR, SizeReader())
+    assert len(page.lines) == 1
+    (left,) = page.left_out
+    assert (left.reason, left.line.polygon) == ("no text", rectangle(10, 40, 15, 60))
+
+
+class Words:
+    """Reads the lines from top to bottom as it is told: a text and its confidence for each."""
+
+    def __init__(self, *readings: tuple[str, float]) -> None:
+        self.readings = {
+            i: Reading(text, sure, tuple(WordReading(w, sure, 0.0, 1.0) for w in text.split()))
+            for i, (text, sure) in enumerate(readings)
+        }
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+        return [self.readings[int(crop[0, 0])] for crop in crops]
+
+    def page(self, min_confidence: float = 0.6) -> Page:
+        """A page whose pixels are the numbers of its lines."""
+        count = len(self.readings)
+        pixels = np.repeat(np.arange(count, dtype=np.uint8), 20)[:, None] * np.ones(
+            (1, 300), np.uint8
+        )
+        lines = [rectangle(20, 20 * i, 280, 20 * i + 20) for i in range(count)]
+        return read_page(pixels, FixedDetector(tuple(lines)), self, min_confidence=min_confidence)
+
+
+def test_each_line_that_is_left_out_has_its_reason() -> None:
+    words = Words(("good text", 0.9), ("..", 0.9), ("poor text", 0.4), ("", 0.0), ("£", 0.9))
+    page = words.page()
+    assert page.text == "good text\n£"
+    assert [left.reason for left in page.left_out] == ["only marks", "low confidence", "no text"]
+    assert page.left_out[1].line.text == "poor text"
+
+
+def test_what_is_read_by_chance_on_a_page_that_cannot_be_read_is_left_out() -> None:
+    written = [("scrawl", 0.4)] * 8
+    page = Words(("Registered at", 0.95), ("le", 0.95), ("mot", 0.62), *written).page()
+    assert page.text == "Registered at"
+    assert [left.reason for left in page.left_out[:2]] == ["not print", "not print"]
+    assert len(Words(("mot", 0.62), *written).page(min_confidence=0).lines) == 9
+
+
+def test_leaders_are_shortened() -> None:
+    readings = Words(
+        ("The great fire ............. 38", 0.95), ("Well . . . . . . . . 4", 0.95), ("so...", 0.95)
+    )
+    assert readings.page().text == "The great fire ... 38\nWell ... 4\nso..."
+
+
+def test_words_are_joined_if_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "page.png"
+    Image.fromarray(PAGE).save(path)
+    settings = {"detector": DETECTOR, "recognizer": SizeReader()}
+    assert not read_document(path, **settings).pages[0].dehyphenate
+    assert read_document(path, dehyphenate=True, **settings).pages[0].dehyphenate
 
 
 @pytest.mark.parametrize(("min_confidence", "lines"), [(0.0, 1), (0.625, 1), (0.63, 0)])

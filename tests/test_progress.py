@@ -69,3 +69,46 @@ def test_in_a_terminal_it_is_a_bar(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "read:" in captured.err
+
+
+class TestMeter:
+    def test_a_log_has_a_line_at_once_and_then_less_and_less_often(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        now = [100.0]
+        monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+        meter = module.Meter("Reading", "pages", 200)
+        assert capsys.readouterr().err == "Reading: 0 of 200 pages\n"
+        seen = []
+        for second in range(1, 101):
+            now[0] = 100.0 + second
+            meter.update(second, 200)
+            if line := capsys.readouterr().err:
+                seen.append(second)
+                assert line.startswith(f"Reading: {second} of 200 pages, 60 pages a minute, ")
+        assert seen == [11, 21, 41, 81]
+        meter.close()
+
+    def test_the_time_left_follows_the_total(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        now = [0.0]
+        monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+        meter = module.Meter("Reading", "pages", 10)
+        now[0] = 60.0
+        meter.update(10, 500)
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            "Reading: 10 of 500 pages, 10 pages a minute, 49 min left"
+        )
+
+    def test_a_terminal_has_a_bar_that_disappears(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        meter = module.Meter("Reading", "pages", 10)
+        assert "Reading: 0 of 10" in capsys.readouterr().err
+        meter.bar.mininterval = 0
+        meter.update(5, 20)
+        meter.bar.refresh()
+        assert "5 of 20" in capsys.readouterr().err
+        meter.close()

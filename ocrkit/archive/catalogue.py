@@ -251,9 +251,8 @@ class Catalogue:
         with self._change() as connection:
             connection.execute("UPDATE files SET count = ? WHERE id = ?", (count, file))
 
-    def finish(self, file: int, error: str | None = None) -> None:
-        """A file has been read as far as possible, and its results are written, or an error is."""
-        document = self.document(file)
+    def finish(self, file: int, document: Document, error: str | None = None) -> None:
+        """A file has been read as far as possible; `document` has the pages that could be read."""
         cers = [cer for page in document.pages if (cer := page.expected_cer) is not None]
         values = (
             "failed" if error else "read",

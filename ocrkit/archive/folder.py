@@ -115,7 +115,7 @@ class FolderRun:
                 text = (
                     f"{file.name}: {error.strerror}" if isinstance(error, OSError) else str(error)
                 )
-                self.catalogue.finish(file.id, text)
+                self.catalogue.finish(file.id, self.catalogue.document(file.id), text)
                 self._finished.append(Step(file, None, text))
                 continue
             if source:
@@ -193,7 +193,7 @@ class FolderRun:
                 raise
             except OcrkitError as reason:
                 error = error or str(reason)
-        self.catalogue.finish(file.id, error)
+        self.catalogue.finish(file.id, document, error)
         return Step(file, document if document.pages or not error else None, error, written)
 
     def _stem(self, file: FileRow) -> Path:

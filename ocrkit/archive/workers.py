@@ -24,6 +24,7 @@ AHEAD = 2  # tasks that a worker has: one that it carries out, one that waits in
 MANY_FILES = 50  # that are worth a process for each core
 MEMORY = 1_000_000_000  # bytes for each process, with large pages
 ENDED = "ended the process that was reading it"
+PAGES = 1000  # that a process reads before another takes its place, because its memory grows
 ATTEMPTS = 2  # how often a page may end its process before it is given up
 
 
@@ -80,11 +81,13 @@ class _Worker:
             self.process.start()
         other.close()
         self.tasks: deque[Task] = deque()
+        self.given = 0
         self.ready = False
         self.pipe.send(options)
 
     def give(self, task: Task) -> None:
         self.tasks.append(task)
+        self.given += 1
         with suppress(OSError):  # it has ended: its tasks are given back when that is noticed
             self.pipe.send(task)
 
@@ -107,9 +110,13 @@ class _Pool:
 
     def give(self, deal: Deal) -> None:
         """Give each worker a task, then each a second one; start workers as they are needed."""
+        for worker in [w for w in self.workers if w.given >= PAGES and not w.tasks]:
+            self.workers.remove(worker)
+            worker.end()
         for depth in range(1, AHEAD + 1):
             for worker in self.workers:
-                if len(worker.tasks) < depth and (task := deal.take()):
+                fresh = worker.given < PAGES
+                if fresh and len(worker.tasks) < depth and (task := deal.take()):
                     worker.give(task)
             while len(self.workers) < self.jobs and (task := deal.take()):
                 self.workers.append(_Worker(self.options))

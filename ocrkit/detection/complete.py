@@ -22,17 +22,18 @@ from ocrkit.image import scaled
 HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
 
 # Lengths in heights of a line.
-DOT, DOTS, DOT_STEP = 0.24, 6, 1.3  # a leader is so many dots, each so far from the next
+DOT, DOTS, DOT_STEP = 0.3, 6, 1.3  # a leader is so many dots, each so far from the next
 MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
 MARK_WIDTH = 4.0  # of the widest mark
 MOST_MARKS = 3  # for each line; a page with more is full of specks
 MARK_MARGIN = 0.35
-COLUMN_MARKS = 2  # others in the same column that confirm a mark
+COLUMN_MARKS, COLUMN_SIGNS = 2, 3  # others in the same column that confirm a mark, or a dash
+TURNED_PART = 2.5  # a longer line is no part of a turned one
 SHORT = 5.0  # lines that may be the cells of a column
 SIGN_WIDTH = 2.5  # of a line that is only a sign
 ALIGNED = 0.6  # marks of one column differ by less than this
-FLAT_ALIGNED = 0.35  # the same for dashes and ditto marks, which specks look like
+FLAT_ALIGNED = 0.35  # the same for dashes and ditto marks
 DASH, LONG_DASH = 0.25, 0.8  # the least length of a dash and of a long one
 INITIAL = 1.6  # height of a capital that reaches over two lines
 INITIAL_LINES = 5.0  # the least length of the lines beside it
@@ -78,9 +79,11 @@ def complete(
     height = float(np.median(heights)) * scale
     rules = find_rules(small, height)
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
+    found = _boxes(lines)
+    long = np.append(found[:, 2] - found[:, 0] > TURNED_PART * height, False)[pieces.line]
     lines = _with_initials(lines, pieces)
     lines, rest = _without_leaders(lines, pieces)
-    turned, parts = turned_lines(_boxes(lines), pieces)
+    turned, parts = turned_lines(_boxes(lines), pieces, long)
     lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
     rest = _outside(rest, turned)
     large = headlines(small, _boxes(lines), rest, detector)
@@ -133,7 +136,7 @@ def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
     for x0, y0, x1, y1 in pieces.boxes[large].tolist():
         middle, left = boxes[:, [1, 3]].mean(axis=1), boxes[:, 0]
         level = (middle > y0) & (middle < y1)
-        beside = level & (left > x0 + 0.5 * (x1 - x0)) & (left < x1 + 1.2 * height)
+        beside = level & (left > x0 + 0.25 * (x1 - x0)) & (left < x1 + 1.2 * height)
         beside &= boxes[:, 2] - left > INITIAL_LINES * height
         if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
             continue
@@ -213,7 +216,9 @@ def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Fo
         inside &= (pieces.middle[:, 1] > top) & (pieces.middle[:, 1] < bottom)
         if inside.any():
             parts.append(
-                replace(line, polygon=_between(line.polygon, x1 + 1, np.inf), initial=None)
+                replace(
+                    line, polygon=_between(line.polygon, x1 + 1, np.inf), number=None, initial=None
+                )
             )
     return parts
 
@@ -240,9 +245,11 @@ def _marks(lines: Sequence[Found], rest: Pieces) -> list[Found]:
     found = []
     for i in np.flatnonzero(fits).tolist():
         apart = np.abs(others[:, [1, 3]].mean(axis=1) - middle[i]) > 0.8 * height
-        tolerance = ALIGNED if size[i, 1] > 0.35 * height else FLAT_ALIGNED
+        # More must confirm a dash or a ditto mark, which specks look like.
+        flat = size[i, 1] < 0.35 * height
+        tolerance, needed = (FLAT_ALIGNED, COLUMN_SIGNS) if flat else (ALIGNED, COLUMN_MARKS)
         same = _aligned(marks[i], others, tolerance * height) & apart
-        if same.sum() >= COLUMN_MARKS:
+        if same.sum() >= needed:
             sign = _sign(rest.only(np.array(groups[i])), marks[i], boxes[row[i]])
             found.append(Found(_place(marks[i], boxes[row[i]], height), mark=True, sign=sign))
     return found
@@ -259,7 +266,7 @@ def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
     row = _row_of(box, boxes, pieces.height)
     short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * pieces.height]
     column = _aligned(box, short, ALIGNED * pieces.height).sum() - 1  # without itself
-    if row < 0 or column < COLUMN_MARKS:
+    if row < 0 or column < COLUMN_SIGNS:
         return line
     if not 0 < inside.sum() < 3:
         return replace(line, mark=True)
@@ -297,7 +304,7 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     width, tall = mark[2:] - mark[:2]
     height = pieces.height
     at = ((mark[1] + mark[3]) / 2 - row[1]) / max(row[3] - row[1], 1e-6)
-    solid = pieces.area[0] > 0.7 * width * tall
+    solid = pieces.area[0] > 0.5 * width * tall
     flat = tall <= 0.22 * height and width >= max(DASH * height, 1.8 * tall)
     if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
         return "—" if width >= LONG_DASH * height else "-"

@@ -131,6 +131,7 @@ def _paragraphs(page: Lines, rows: Sequence[Row]) -> Iterator[Block]:
     height = np.array([np.ptp(page.spans[list(row)][:, [1, 3]], axis=1).max() for row in rows])
     margin = float(np.quantile(left, 0.1))
     leading = float(np.median(np.diff(middle))) if len(rows) > 1 else 0.0
+    capital = [_in_capitals(page, row, rows) for row in rows]
     starts = [0]
     for i in range(1, len(rows)):
         indented = left[i] - margin > INDENT * page.height
@@ -138,7 +139,8 @@ def _paragraphs(page: Lines, rows: Sequence[Row]) -> Iterator[Block]:
         first = indented and returns and left[i - 1] - margin < INDENT * page.height
         apart = middle[i] - middle[i - 1] > LEADING * leading
         sizes = sorted((height[i], height[i - 1]))
-        if first or apart or sizes[1] > HEADING * sizes[0]:
+        head = capital[i] != capital[i - 1]
+        if first or apart or head or sizes[1] > HEADING * sizes[0]:
             starts.append(i)
     for start, end in pairwise([*starts, len(rows)]):
         part = rows[start:end]
@@ -148,25 +150,30 @@ def _paragraphs(page: Lines, rows: Sequence[Row]) -> Iterator[Block]:
 
 def _is_heading(page: Lines, part: Sequence[Row], rows: Sequence[Row]) -> bool:
     lines = [i for row in part for i in row]
-    text = " ".join(page.texts[i] for i in lines) if page.texts is not None else ""
-    letters = sum(map(str.isalpha, text))
+    letters = sum(map(str.isalpha, " ".join(page.text(i) for i in lines)))
     if len(part) > HEADING_ROWS or letters < 2:
         return False
     heights = page.spans[lines, 3] - page.spans[lines, 1]
-    if heights.min() >= HEADING * page.height:
-        return True
-    everything = page.spans[[i for row in rows for i in row]]
-    span, whole = page.spans[lines], float(everything[:, 2].max() - everything[:, 0].min())
+    large = heights.min() >= HEADING * page.height
+    return bool(large) or all(_in_capitals(page, row, rows) for row in part)
+
+
+def _in_capitals(page: Lines, row: Row, rows: Sequence[Row]) -> bool:
+    """Whether a row is in capitals, short and in the middle between the ends of all rows."""
+    text = " ".join(page.text(i) for i in row)
+    if not text.isupper() or sum(map(str.isalpha, text)) < 3 or len(rows) < 2:
+        return False
+    everything, span = page.spans[[i for row in rows for i in row]], page.spans[list(row)]
+    whole = float(everything[:, 2].max() - everything[:, 0].min())
     centred = abs(span[:, [0, 2]].mean() - everything[:, [0, 2]].mean()) < 0.1 * whole
-    narrow = float(span[:, 2].max() - span[:, 0].min()) < HEADING_WIDTH * whole
-    return text.isupper() and letters > 2 and narrow and bool(centred)
+    return bool(centred) and float(np.ptp(span[:, [0, 2]])) < HEADING_WIDTH * whole
 
 
 def _is_page_number(page: Lines, block: Block) -> bool:
     """Whether a block is a number by itself at the head or the foot of the page."""
-    if len(block.lines) != 1 or page.texts is None or len(page.spans) < 3:
+    if len(block.lines) != 1 or len(page.spans) < 3:
         return False
     (line,) = block.lines
     middle = page.middle
     outermost = middle[line] in (middle.min(), middle.max())
-    return bool(outermost) and _PAGE_NUMBER.fullmatch(page.texts[line].strip()) is not None
+    return bool(outermost) and _PAGE_NUMBER.fullmatch(page.text(line).strip()) is not None

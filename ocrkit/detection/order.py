@@ -27,13 +27,14 @@ Ids = np.ndarray  # (m,): indices of some lines
 # Widths and distances are in heights of a line.
 CROSSING = 0.5  # a line crosses a gutter that it reaches beyond by more than this
 SLANT = 0.04  # of a gutter: how far it leans in one pixel down
+LEVEL = 0.25  # lines stand beside each other if they share this part of the lower one's height
 NEAR = 1.5  # the ends of lines along a gutter differ by less than this, or it leans
 AROUND, AROUND_LINES = 4.0, 2  # so many lines so near must show the gutter that a line crosses
 PART_WIDTH = 5.0  # the least of each part of a line that reaches across a gutter
 COLUMN_WIDTH = 6.0  # the least of columns; less is a table
 COLUMN_LINES = 3
 COLUMN_BALANCE = 0.35  # lines of the shorter column over lines of the longer one
-BESIDE_WIDTH = 2.5  # the least width of what stands beside running text, such as a short poem
+BESIDE_LETTERS = 4  # of the usual line of a note or a poem beside running text
 # Running text: most lines are nearly as wide as their column, or begin with a small letter.
 FULL, FULL_SHARE, RUNNING_WIDTH, CONTINUED_SHARE = 0.75, 0.6, 7.0, 0.35
 NUMBERS = 0.5  # a column with a larger share of numbers belongs to a table
@@ -100,6 +101,10 @@ class Lines:
         usual = float(heights[order][np.searchsorted(weight, weight[-1] / 2)])
         turned = [_unskewed(kind, slope) for kind in (rules.vertical, rules.horizontal)]
         return cls(spans, usual, Rules(*turned), texts, slope)
+
+    def text(self, line: int) -> str:
+        """What a line says, "" if it is not known."""
+        return self.texts[line] if self.texts is not None else ""
 
     @property
     def middle(self) -> np.ndarray:
@@ -196,14 +201,15 @@ def _regions(page: Lines, ids: Ids, margin: bool) -> list[Region]:
 
 def _heads(page: Lines, gutter: Gutter) -> Ids:
     """Large lines above both columns of a gutter: a headline that does not reach across it."""
-    ids = np.concatenate([gutter.left, gutter.right])
-    top, bottom = page.spans[ids, 1], page.spans[ids, 3]
-    body = bottom - top < HEAD * page.height
-    if body.all() or not body.any():
-        return ids[:0]
-    heads = ids[~body & (bottom <= top[body].min() + 0.5 * page.height)]
-    enough = all(len(np.setdiff1d(side, heads)) for side in (gutter.left, gutter.right))
-    return heads if enough else ids[:0]
+    for side, other in ((gutter.left, gutter.right), (gutter.right, gutter.left)):
+        top, bottom = page.spans[side, 1], page.spans[side, 3]
+        body = bottom - top < HEAD * page.height
+        if body.any():
+            first = min(top[body].min(), page.spans[other, 1].min()) + 0.5 * page.height
+            heads = side[~body & (bottom <= first)]
+            if len(heads):
+                return heads
+    return gutter.left[:0]
 
 
 @dataclass(frozen=True)
@@ -235,22 +241,25 @@ def _tallest_gutter(page: Lines, ids: Ids) -> Gutter | None:
             long = round(float(low - max(left[:, 1].min(), right[:, 1].min())) / page.height / 2)
             key = long, int(np.isfinite(gutter.top)) + int(np.isfinite(gutter.bottom)), -x
             if best is None or key > best[0]:
-                sides = _beside(gutter, right_of)
+                sides = _beside(page, gutter, right_of)
                 if _are_columns(page, *sides):
                     best = key, replace(gutter, margin=_margin(page, *sides))
     return best[1] if best else None
 
 
-def _beside(gutter: Gutter, right_of: dict[int, int]) -> tuple[list[int], list[int]]:
+def _beside(page: Lines, gutter: Gutter, right_of: dict[int, int]) -> tuple[list[int], list[int]]:
     """The lines next to a gutter, on its left and on its right, not those of columns beyond."""
     left_of = {b: a for a, b in right_of.items()}
     left, right = gutter.left.tolist(), gutter.right.tolist()
     on_left, on_right = set(left), set(right)
-    if not any(right_of.get(i) in on_right for i in left):
+    pairs = [(i, right_of[i]) for i in left if right_of.get(i) in on_right]
+    if not pairs:
         return [], []  # nothing stands beside anything
+    start = min(page.spans[i, 0] for i, _ in pairs)
+    end = max(page.spans[i, 2] for _, i in pairs)
     return (
-        [i for i in left if right_of.get(i) not in on_left],
-        [i for i in right if left_of.get(i) not in on_right],
+        [i for i in left if right_of.get(i) not in on_left and page.spans[i, 2] > start],
+        [i for i in right if left_of.get(i) not in on_right and page.spans[i, 0] < end],
     )
 
 
@@ -260,7 +269,7 @@ def _neighbours(page: Lines, ids: Ids) -> dict[int, int]:
         return {}
     left, top, right, bottom = page.spans[ids].T
     overlap = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
-    level = overlap >= 0.4 * np.minimum.outer(bottom - top, bottom - top)
+    level = overlap >= LEVEL * np.minimum.outer(bottom - top, bottom - top)
     after = left[None] >= right[:, None] - CROSSING * page.height
     after &= (left[None] > left[:, None]) & (right[None] > right[:, None])
     starts = np.where(level & after, left[None], np.inf)
@@ -329,7 +338,15 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
     running = [_is_running(page, side) for side in (left, right)]
     if all(running):
         return True
-    return page.texts is not None and any(running) and min(widths) >= BESIDE_WIDTH
+    return any(running) and all(_is_text(page, side) for side in (left, right))
+
+
+def _is_text(page: Lines, side: Sequence[int]) -> bool:
+    """Whether lines beside running text are text of their own, not the labels of its items."""
+    if page.texts is None:
+        return False
+    letters = median(sum(map(str.isalpha, page.texts[i])) for i in side)
+    return letters >= BESIDE_LETTERS
 
 
 def _is_turned(page: Lines, side: Sequence[int]) -> bool:

@@ -43,11 +43,14 @@ def _upright(ink: np.ndarray, height: float) -> np.ndarray:
     # The pieces of a leaning rule stand side by side; made wider, they form one run.
     runs = cv2.dilate(ink, np.ones((1, 3), np.uint8))
     runs = cv2.morphologyEx(runs, cv2.MORPH_OPEN, np.ones((length // 2, 1), np.uint8))
-    joined = cv2.dilate(runs, np.ones((max(3, length // 4), 3), np.uint8))
-    pieces = cv2.connectedComponentsWithStats(joined, connectivity=8)[2][1:]
-    x, y, w, h, _ = pieces.T
-    keep = (h >= length) & (w <= np.maximum(wide, 0.05 * h) + 4)
-    boxes = np.stack([x + 2, y, x + w - 2, y + h], axis=1)[keep]
+    if not runs.any():
+        return _NONE
+    reach = max(1, length // 8)
+    joined = cv2.dilate(runs, np.ones((2 * reach + 1, 3), np.uint8))
+    outlines = cv2.findContours(joined, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    x, y, w, h = np.array([cv2.boundingRect(outline) for outline in outlines]).T
+    keep = (h - 2 * reach >= length) & (w <= np.maximum(wide, 0.05 * h) + 4)
+    boxes = np.stack([x + 2, y + reach, x + w - 2, y + h - reach], axis=1)[keep]
     return np.array([box for box in boxes if _is_apart(ink, box)], np.float64).reshape(-1, 4)
 
 

@@ -14,7 +14,6 @@ LETTER = 30.0  # px; it is looked for on a picture on which they are so high
 HEADLINES = 4  # the most places that are looked at
 TURNED, TURNED_WIDTH = 3.0, 1.6  # the least length of a turned line, and its largest height
 TURNED_LETTERS = 3
-SHORT = 2.5  # a line so short may be a piece of a turned line
 
 
 def headlines(
@@ -55,16 +54,18 @@ def _covered(box: np.ndarray, boxes: np.ndarray) -> bool:
     return bool(sides.clip(0).prod(axis=1).sum() > 0.3 * np.prod(box[2:] - box[:2]))
 
 
-def turned_lines(boxes: np.ndarray, pieces: Pieces) -> tuple[list[np.ndarray], np.ndarray]:
+def turned_lines(
+    boxes: np.ndarray, pieces: Pieces, in_long_line: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
     """The polygons of lines turned by 90 degrees, and which of the lines found are parts of them.
 
-    boxes: (n, 4), those of the lines that were found. pieces: all of the page. The polygons are
-    those of text that reads upwards; the text may read downwards as well.
+    boxes: (n, 4), those of the lines that were found. pieces: all of the page; in_long_line: a mask
+    of those that are in a line too long to be a part of a turned one. The polygons are those of
+    text that reads upwards; the text may read downwards as well.
     """
     height = pieces.height
-    short = np.append((boxes[:, 2] - boxes[:, 0]) < SHORT * height, True)
     width, tall = (pieces.size / height).T
-    free = short[pieces.line] & (width < 1.5) & (tall < 8)
+    free = ~in_long_line & (width < 1.5) & (tall < 8)
     letters = pieces.only(free)
     upright = Pieces(letters.boxes[:, [1, 0, 3, 2]], letters.area, letters.line, height)
     found, parts = [], np.zeros(len(boxes), bool)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from ocrkit.image.colour import grey_of_colours
+
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 # Ink that leaves less than this share of its contrast on white paper is light ink; see `_on_paper`.
 _LIGHT_INK = 0.25
@@ -38,7 +40,7 @@ def grey(image: Image.Image) -> np.ndarray:
         return _on_paper(np.asarray(_in_srgb(rgba).convert("L")), np.asarray(rgba.getchannel("A")))
     if image.mode == "LAB":
         return np.array(image.getchannel("L"))
-    return np.array(_in_srgb(image).convert("L"))
+    return grey_of_colours(_in_srgb(image))
 
 
 def _of_16_bits(deep: np.ndarray, white_is_zero: bool) -> np.ndarray:

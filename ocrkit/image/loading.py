@@ -47,7 +47,7 @@ def load_scans(
 
     pages_with_text: what to do with a PDF page that has text already, as a born-digital page or a
     scan with a text layer: "keep" gives this text in `Scan.lines`, "redo" ignores it, and "skip"
-    leaves out the page. Text that is printed over a scan, as a stamp, does not count.
+    leaves out the page. Short text that is printed over a scan, as a stamp, does not count.
     first: the number of the first page that is yielded.
 
     Raises ImageError, a message of one line that begins with the path, if the file is missing,

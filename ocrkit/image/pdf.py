@@ -26,6 +26,7 @@ _PDFIUM = threading.RLock()  # PDFium must not be called by two threads at once
 _POINTS = 72  # to the inch
 _HAIR = 1e-3  # pixels
 _FILLED = 0.85  # a picture that covers this share of its page is a scan of the page
+_STAMP = 300  # characters; a scan has no longer text printed over it
 _INVISIBLE = 3  # text render mode
 _SOFT_HYPHEN = 2  # what PDFium returns for a hyphen at the end of a line
 
@@ -109,13 +110,12 @@ def _scan(pdf: Any, number: int, pages_with_text: PagesWithText) -> Scan | None:
     try:
         with closing(pdf[number - 1]) as page:
             content = _content(page)
-            lines: tuple[Line, ...] | None = None
-            if pages_with_text == "skip" and content.has_text:
+            with_text = content.has_text and pages_with_text != "redo"
+            if with_text and pages_with_text == "skip" and _lines(page, 1000, 1000):
                 return None
             pixels, scale = _pixels(page, content)
-            if pages_with_text == "keep" and content.has_text:
-                lines = _lines(page, *pixels.shape[::-1])
-                lines = lines if any(line.text for line in lines) else None
+            # Text may be no more than spaces; the page is then read.
+            lines = (with_text and _lines(page, *pixels.shape[::-1])) or None
             return Scan(pixels, number, known_dpi(scale * _POINTS), lines)
     except pypdfium2.PdfiumError as error:
         raise ImageError(f"page {number} is damaged: {reason(error)}") from error
@@ -140,18 +140,27 @@ class _Content:
 def _content(page: Any) -> _Content:
     from pypdfium2 import raw
 
-    content = _Content()
-    bounds = page.get_bbox()
+    content, over_scan = _Content(), False
     for item in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_TEXT]):
         if item.type == raw.FPDF_PAGEOBJ_IMAGE:
-            check_size(*(max(side, 2) for side in item.get_px_size()))
-            if item.level == 0 and _overlap(item.get_bounds(), bounds) > _FILLED:
-                # Text that the scan covers remains text, as the layer of some OCR programs.
-                content.scale = max(_pixels_per_point(item), content.scale or 0)
-                content.size = _size_if_whole(item, bounds)
+            _add_image(content, item, page.get_bbox())
         elif content.scale is None or raw.FPDFTextObj_GetTextRenderMode(item) == _INVISIBLE:
-            content.has_text = True
+            content.has_text = True  # also if a scan covers it, as the layer of some OCR programs
+        else:
+            over_scan = True
+    if over_scan and not content.has_text:
+        with closing(page.get_textpage()) as text:
+            content.has_text = text.count_chars() > _STAMP
     return content
+
+
+def _add_image(content: _Content, image: Any, bounds: tuple[float, ...]) -> None:
+    """Note an image that fills its page; raises ImageError if an image has too many pixels."""
+    size, matrix = image.get_px_size(), _matrix(image)
+    check_size(*(max(side, 2) for side in size))
+    scale = _pixels_per_point(size, matrix)
+    if _overlap(_image_bounds(matrix), bounds) > _FILLED and scale > (content.scale or 0):
+        content.scale, content.size = scale, _size_if_whole(size, matrix, bounds)
 
 
 def _overlap(inner: tuple[float, ...], page: tuple[float, ...]) -> float:
@@ -162,19 +171,36 @@ def _overlap(inner: tuple[float, ...], page: tuple[float, ...]) -> float:
     return max(width, 0) * max(height, 0) / area
 
 
-def _pixels_per_point(image: Any) -> float:
+def _matrix(image: Any) -> tuple[float, ...]:
+    """From the unit square to where the image is on the page, through the forms that hold it."""
+    matrix, form = image.get_matrix(), image.container
+    while form is not None:
+        matrix, form = matrix.multiply(form.get_matrix()), form.container
+    return tuple(matrix.get())
+
+
+def _image_bounds(matrix: tuple[float, ...]) -> tuple[float, ...]:
+    """Left, bottom, right and top of an image, from its matrix."""
+    a, b, c, d, e, f = matrix
+    xs, ys = (e, e + a, e + c, e + a + c), (f, f + b, f + d, f + b + d)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _pixels_per_point(size: tuple[int, int], matrix: tuple[float, ...]) -> float:
     """The larger of a placed image's two resolutions."""
-    width, height = image.get_px_size()
-    a, b, c, d, *_ = image.get_matrix().get()
-    return float(max(width / max(np.hypot(a, b), 1e-6), height / max(np.hypot(c, d), 1e-6)))
+    a, b, c, d, *_ = matrix
+    across, down = np.hypot(a, b), np.hypot(c, d)
+    return float(max(size[0] / max(across, 1e-6), size[1] / max(down, 1e-6)))
 
 
-def _size_if_whole(image: Any, page: tuple[float, ...]) -> tuple[int, int] | None:
+def _size_if_whole(
+    size: tuple[int, int], matrix: tuple[float, ...], page: tuple[float, ...]
+) -> tuple[int, int] | None:
     """The size in pixels of an image that is exactly as large as its page, and not distorted."""
-    if max(abs(side - edge) for side, edge in zip(image.get_bounds(), page, strict=True)) > 1:
+    bounds = _image_bounds(matrix)
+    if max(abs(side - edge) for side, edge in zip(bounds, page, strict=True)) > 1:
         return None
-    width, height = image.get_px_size()
-    a, b, c, d, *_ = image.get_matrix().get()
+    (width, height), (a, b, c, d, *_) = size, matrix
     if abs(b) > abs(a):  # it lies on its side
         a, b, c, d, width, height = b, a, d, c, height, width
     if b or c or abs((width / height) / ((page[2] - page[0]) / (page[3] - page[1])) - 1) > 0.01:

@@ -27,7 +27,7 @@ class Scan:
     number: of the page in its file, from 1.
     dpi: pixels per inch across the page, if the file says it; see `known_dpi`.
     lines: the text that a PDF page already has, with its places in `pixels`; None where the page is
-    to be read. Without characters (a blank page) it is empty.
+    to be read.
     """
 
     pixels: np.ndarray

@@ -64,13 +64,23 @@ def draw_page(name: str, rng: Generator) -> tuple[Ink, str]:
     image = Image.new("L", (width, height))
     pen = ImageDraw.Draw(image)
     pieces: list[tuple[str, str]] = []  # baseline, text
+    capital = ""
     for first, place, *more in rows:
         if more:
             baseline, text = more
             font, size, *spacing = first.split()
             sized = _Font(font, int(size), *map(float, spacing))
-            _draw_text(pen, sized, place, int(baseline), text, rng)
-            pieces.append((baseline, text))
+            _draw_text(pen, sized, place, int(baseline), text.rstrip("+"), rng)
+            if text.endswith("+"):
+                capital = text.rstrip("+")
+            else:
+                pieces.append((baseline, capital + text))
+                capital = ""
+        elif first == "leader":
+            x0, y, x1, step = map(int, place.split())
+            for x in range(x0, x1, step):
+                pen.ellipse((x, y - 4, x + 3, y - 1), 255)
+            pieces.append((str(y), "..."))
         else:
             _draw_rule(pen, first, place)
     lines = (" ".join(text for _, text in line) for _, line in groupby(pieces, lambda p: p[0]))

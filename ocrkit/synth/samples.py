@@ -1,4 +1,4 @@
-"""The documents in data/samples: eight scans with their texts, made by the kit itself.
+"""The documents in data/samples: eleven scans with their texts, made by the kit itself.
 
 samples.tsv has their contents. They use only fonts of the locked packages, so that they are the
 same on every machine. The page with the long s is from Gibbon (1776), the title page follows
@@ -122,6 +122,9 @@ _SAMPLES: dict[str, tuple[str, Callable[[Ink, Generator], Scan]]] = {
     "newspaper.tif": ("newspaper", _photocopy),
     "title-page.jpg": ("title-page", _old_book),
     "form.png": ("form", _photocopy),
+    "contents.jpg": ("contents", _old_book),
+    "columns.jpg": ("columns", _old_book),
+    "chapter.jpg": ("chapter", _old_book),
 }
 
 

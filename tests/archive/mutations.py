@@ -118,7 +118,7 @@ def pdf() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         picture().save(path := Path(folder, "a.jpg"), dpi=(150, 150))
         scan = FORMATS["pdf"].writer(document(str(path)))
-    made = FPDF()
+    made = FPDF(format=(60, 30))
     made.add_page()
     made.set_font("Helvetica", size=12)
     made.cell(text="Born digital")

@@ -11,7 +11,8 @@ from ocrkit import files
 from ocrkit.archive import catalogue as catalogue_module
 from ocrkit.archive import tasks
 from ocrkit.archive.catalogue import Catalogue
-from ocrkit.archive.folder import OWN
+from ocrkit.archive.folder import OWN, FolderRun
+from ocrkit.archive.results import Output
 from ocrkit.archive.search import search
 from ocrkit.errors import CatalogueError
 from ocrkit.pipeline import ReadOptions
@@ -223,6 +224,20 @@ def test_a_vanished_file_is_one_line_and_its_old_results_stay() -> None:
     assert [hit.file for hit in search("50", "out")] == ["a.png"]
 
 
+def test_files_that_vanish_in_the_middle_of_a_run_are_one_line_each() -> None:
+    sources = [scan("a.png", 50), scan("b.png", 60), scan("c.tif", 70, 80), scan("d.png", 90)]
+    Path("out").mkdir()
+    errors = []
+    with FolderRun.into(Path("out"), sources, sources, OPTIONS, Output()) as run:
+        for step in run.steps():
+            Path("b.png").unlink(missing_ok=True)
+            if step.file and step.file.name == "c.tif":
+                Path("d.png").unlink(missing_ok=True)
+            errors += [step.error] if step.error else []
+    assert errors == ["b.png: No such file or directory", "d.png: No such file or directory"]
+    assert sorted(results()) == ["a.txt", "c.txt"]
+
+
 def test_a_result_that_cannot_be_written_is_one_line_and_written_by_the_next_run(
     read_pages: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,3 +301,38 @@ def test_the_file_is_as_sure_as_its_lines() -> None:
     assert file.confidence == pytest.approx(0.95)
     assert file.seconds is not None and file.seconds > 0
     assert file.reader and file.reader.startswith("ocrkit ")
+
+
+def pdf_with_text(path: str, *texts: str) -> Path:
+    from fpdf import FPDF
+
+    pdf = FPDF(unit="pt", format=(200, 100))
+    pdf.set_font("helvetica", size=12)
+    for text in texts:
+        pdf.add_page()
+        if text:
+            pdf.text(20, 50, text)
+    pdf.output(path)
+    return Path(path)
+
+
+def test_pages_that_are_to_be_skipped_are_neither_read_nor_missing(
+    read_pages: list[tuple[str, int]],
+) -> None:
+    source = pdf_with_text("a.pdf", "", "text", "text", "", "text")
+    options = ReadOptions(
+        detector=OneLine(), recognizer=HeightReader(), pages_with_text="skip", decoder="greedy"
+    )
+    _, (step,) = read_into("out", [source], options=options)
+    assert step.error is None and step.document
+    assert [page.number for page in step.document.pages] == [1, 4]
+    assert read_into("out", [source], options=options)[0] == "1 unchanged"
+    with Catalogue.to_look_at(Path("out")) as catalogue:
+        assert [row.state for row in catalogue.page_rows()].count("skipped") == 3
+
+
+def test_a_pdf_that_has_text_on_every_page_is_an_empty_document_when_that_is_skipped() -> None:
+    options = ReadOptions(detector=OneLine(), recognizer=HeightReader(), pages_with_text="skip")
+    _, (step,) = read_into("out", [pdf_with_text("a.pdf", "text")], options=options)
+    assert (step.error, step.written) == (None, True)
+    assert results() == {"a.txt": "\n"}

@@ -17,7 +17,7 @@ from ocrkit import load_document, save
 from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.formats.outlines import line_polygon
 from ocrkit.archive.formats.placing import baseline
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import Block, Box, Document, Line, Page, Word
 from ocrkit.errors import DocumentError
 
 from .mutations import damaged, outcomes
@@ -63,6 +63,38 @@ def test_what_was_written_comes_back_to_the_pixel(name: str, tmp_path: Path) -> 
     assert [word.text for word in page.lines[0].words] == ["Anno", "1726."]
     assert page.lines[0].words[1].confidence == pytest.approx(0.5)
     assert close([page.lines[0].words[1].box.x0], [60])
+
+
+CELLS = tuple(
+    Line(strip((60.0 * c, 30.0 * r), (60.0 * c + 50, 30.0 * r)), text, 0.75)
+    for r, row in enumerate(("Qty £", "14 2"))
+    for c, text in enumerate(row.split())
+)
+BLOCKS = Page(
+    200,
+    100,
+    (
+        *CELLS,
+        Line(strip((5, 70), (50, 70)), "Total", 0.75),
+        Line(strip((180, 5), (195, 5)), "7", 1),
+    ),
+    blocks=(
+        Block("page number", (((5,),),)),
+        Block("table", (((0,), (1,)), ((2,), ()), ((3,), (4,)))),
+    ),
+)
+
+
+@pytest.mark.parametrize("name", XML)
+def test_blocks_come_back_and_in_page_tables_too(name: str, tmp_path: Path) -> None:
+    document = Document("a.png", (BLOCKS,))
+    (page,) = load_document(save(document, tmp_path / f"a{FORMATS[name].suffix}")).pages
+    assert page.text.split() == document.text.split() == ["7", "Qty", "£", "14", "2", "Total"]
+    if name == "page":
+        assert page.tables == BLOCKS.tables == ((("Qty", "£"), ("14", ""), ("2", "Total")),)
+        assert page.text == BLOCKS.text
+    if name != "hocr":
+        assert page.blocks[0].kind == "page number"
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -136,7 +168,8 @@ KRAKEN_ALTO = """<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">
 
 
 def test_alto_of_kraken_has_baselines_and_outlines_of_many_points(tmp_path: Path) -> None:
-    (page,) = loaded(tmp_path, KRAKEN_ALTO).pages
+    with pytest.warns(UserWarning, match=r"a\.xml: 1 of 3 lines have no place and are left out"):
+        (page,) = loaded(tmp_path, KRAKEN_ALTO).pages
     assert page.number == 1  # the file a.png has one page, whatever number the project gave it
     first, second = page.lines
     assert first.text == "Hæc ſunt"
@@ -351,6 +384,7 @@ def test_a_polygon_of_the_kit_is_not_changed_by_its_baseline(angle: float, count
 # --- damage
 
 
+@pytest.mark.filterwarnings("ignore:.*have no place")
 @pytest.mark.parametrize("name", ["json", *XML])
 def test_damaged_files_are_read_or_refused_by_the_kits_own_error(name: str, tmp_path: Path) -> None:
     found = outcomes(name, 200, tmp_path)

@@ -22,6 +22,8 @@ from ocrkit.errors import ImageError
 from ocrkit.image import load_scans
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS
 
+from .mutations import outcomes
+
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
@@ -172,7 +174,9 @@ def test_every_character_of_the_alphabet_and_beyond_comes_out(tmp_path: Path) ->
     characters = [c for c in DEFAULT_CHARACTERS if not c.isspace()] + [*"ꝛͤЖдש中😀𝔄"]
     rows = [characters[i : i + 24] for i in range(0, len(characters), 24)]
     lines = [upright("".join(row), 20, 20 + 28 * i, 560, 24) for i, row in enumerate(rows)]
-    pdf = save(document(scan(tmp_path / "a.png"), *lines), tmp_path / "a.pdf")
+    size = 600, 40 + 28 * len(rows)
+    path = scan(tmp_path / "a.png", size)
+    pdf = save(document(path, *lines, size=size), tmp_path / "a.pdf")
     assert_valid(pdf)
     out = "".join(text_of(pdf, "-raw").split())
     assert [c for c in characters if c not in out] == []
@@ -352,3 +356,12 @@ def test_a_page_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = printed(tmp_path / "a.pdf", "")
     with pytest.raises(ImageError, match=r"a\.pdf: there is no page 2; the file has 1"):
         save(Document(str(path), (Page(9, 9, (), 2),)), tmp_path / "b.pdf")
+
+
+# --- damage
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, on tags that make no sense
+@pytest.mark.parametrize("kind", ["pdf", "png", "jpg", "tif", "jp2", "webp", "avif", "bmp", "gif"])
+def test_damaged_scans_are_read_or_refused_by_the_kits_own_error(kind: str, tmp_path: Path) -> None:
+    assert outcomes(kind, 30, tmp_path).total() == 30

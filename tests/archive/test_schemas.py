@@ -52,7 +52,11 @@ def test_every_sample_is_valid_and_comes_back(name: str, sample: Path, tmp_path:
     check, document = CHECKS[name](), read(sample)
     file = save(document, tmp_path / f"a{FORMATS[name].suffix}")
     check(file)
-    assert load_document(file).text == document.text
+    # Only PAGE holds which lines are in one row of a table.
+    assert load_document(file).text.split() == document.text.split()
+    if name == "page":
+        tables = [page.tables for page in document.pages]
+        assert [page.tables for page in load_document(file).pages] == tables
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -41,7 +41,7 @@ def catalogue_of(folder: Path, pages: dict[str, Page]) -> Path:
             catalogue.begin(file, content, settings, "")
             catalogue.set_count(file.id, 1)
             catalogue.add_page(file.id, page)
-            catalogue.finish(file.id)
+            catalogue.finish(file.id, catalogue.document(file.id))
     return folder
 
 

@@ -83,6 +83,26 @@ def test_the_pages_of_one_file_are_read_by_several_processes(
     assert len(set(started)) == 2
 
 
+def test_a_process_that_has_read_many_pages_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PAGES", 4)
+    started = []
+    start = workers._Worker.__init__
+
+    def watched(self: workers._Worker, options: ReadOptions) -> None:
+        started.append(self)
+        start(self, options)
+
+    monkeypatch.setattr(workers._Worker, "__init__", watched)
+    sources = [scan(tmp_path / "a.tif", *range(50, 59))]
+    (result,) = read_documents(sources, OPTIONS, jobs=1)
+    assert result.document is not None
+    assert [page.height for page in result.document.pages] == [*range(50, 59)]
+    assert len(started) == 3  # 9 pages and the count of them, 4 at a time
+    assert not any(worker.process.is_alive() for worker in started)
+
+
 def test_a_page_that_ends_its_process_costs_no_other_page(tmp_path: Path) -> None:
     source = scan(tmp_path / "a.tif", 50, 77, 60, 70)
     (result,) = read_documents([source], DEADLY, jobs=2)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.detection.order import reading_order
+from ocrkit.detection.order import find_regions, reading_order
+from ocrkit.detection.rules import Rules
+from ocrkit.synth.pages import PageGenerator
 
 
 def boxes_at(*corners: tuple[float, float, float, float]) -> list[np.ndarray]:
@@ -55,3 +60,111 @@ def test_a_grid_of_cells_is_read_in_rows_at_any_scale(
     ]
     polygons = [scale * polygon for polygon in boxes_at(*cells)]
     assert reading_order(polygons) == list(range(len(cells)))
+
+
+# --- columns
+
+PROSE = "of the water and the bread that was bought"
+
+
+def columns(
+    counts: list[int], width: float = 300, gutter: float = 20, y: float = 100
+) -> list[tuple[float, float, float, float]]:
+    """Boxes of lines 20 px high in columns with so many lines each, column by column."""
+    return [
+        (x, y + 26 * i, x + width - 7 * (i % 3), y + 26 * i + 20)
+        for x, count in zip(np.arange(len(counts)) * (width + gutter), counts, strict=True)
+        for i in range(count)
+    ]
+
+
+def in_order(corners: list[tuple[float, float, float, float]], rules: Rules | None = None) -> bool:
+    """Whether lines of running text that are given in reading order come back in it."""
+    regions = find_regions(boxes_at(*corners), rules, [PROSE] * len(corners))
+    return [i for region in regions for row in region.rows for i in row] == list(
+        range(len(corners))
+    )
+
+
+@given(
+    st.lists(st.integers(2, 14), min_size=1, max_size=4),
+    st.floats(150, 500),
+    st.floats(8, 60),
+    st.booleans(),
+    st.booleans(),
+)
+def test_columns_of_any_lengths_and_gutters_are_read_one_after_the_other(
+    counts: list[int], width: float, gutter: float, headline: bool, footer: bool
+) -> None:
+    page = columns(counts, width, gutter)
+    right = max(x for _, _, x, _ in page)
+    low = max(y for *_, y in page)
+    above = [(0.0, 20.0, right, 60.0)] if headline else []
+    below = [(0.0, low + 30, right, low + 50)] if footer else []
+    assert in_order([*above, *page, *below])
+
+
+@pytest.mark.parametrize("counts", [[11, 1], [1, 11], [11, 4, 7], [2, 2], [12, 12, 1]])
+def test_a_short_column_is_still_a_column(counts: list[int]) -> None:
+    assert in_order(columns(counts))
+
+
+def test_columns_whose_lines_are_not_level_are_columns() -> None:
+    left, right = columns([9, 0]), [(x, y + 13, a, b + 13) for x, y, a, b in columns([0, 9])]
+    assert in_order([*left, *right])
+
+
+def test_a_headline_over_one_column_does_not_part_it_from_its_text() -> None:
+    headline = (320.0, 60.0, 600.0, 95.0)
+    first, second = columns([9, 0], y=60), columns([0, 7], y=110)
+    assert in_order([*first, headline, *second])
+
+
+def test_a_headline_above_all_columns_is_read_first_wherever_it_stands() -> None:
+    assert in_order([(340.0, 30.0, 600.0, 65.0), *columns([9, 5, 9])])
+
+
+def test_a_rule_across_the_page_ends_its_columns() -> None:
+    upper, lower = columns([4, 4]), columns([4, 4], y=220)
+    rule = Rules(horizontal=np.array([[0.0, 212.0, 620.0, 215.0]]))
+    assert in_order([*upper, *lower], rule)
+
+
+def test_numbers_beside_running_text_are_read_in_its_rows() -> None:
+    rows = [
+        cell
+        for i in range(6)
+        for cell in ((0.0, 30.0 * i, 400.0, 30.0 * i + 20), (450.0, 30.0 * i, 520.0, 30.0 * i + 20))
+    ]
+    regions = find_regions(boxes_at(*rows), texts=[PROSE, "4 12"] * 6)
+    assert [row for region in regions for row in region.rows] == [
+        (i, i + 1) for i in range(0, 12, 2)
+    ]
+
+
+def test_a_note_in_the_margin_is_read_after_the_text_beside_it() -> None:
+    text, note = columns([10], width=400, y=0), (-90.0, 60.0, -10.0, 78.0)
+    boxes = boxes_at(note, *text)
+    *_, last = find_regions(boxes, texts=["see page nine", *[PROSE] * 10])
+    assert last.margin
+    assert last.rows == ((0,),)
+
+
+def test_skewed_columns_are_columns() -> None:
+    turn = np.array([[1, 0.05], [-0.05, 1]])
+    polygons = [polygon @ turn for polygon in boxes_at(*columns([9, 9, 4]))]
+    regions = find_regions(polygons, texts=[PROSE] * 22)
+    assert [i for region in regions for row in region.rows for i in row] == list(range(22))
+
+
+@pytest.mark.parametrize("kind", ["newspaper", "book", "index", "letter"])
+def test_made_pages_come_back_in_the_order_in_which_they_were_set(kind: str) -> None:
+    kept = []
+    for index in range(4):
+        sheet = PageGenerator(seed=3, severity=0, kind=kind)(index)
+        regions = find_regions(sheet.polygons, texts=sheet.texts)
+        order = [i for region in regions for row in region.rows for i in row]
+        assert sorted(order) == list(range(len(sheet.polygons)))
+        kept += [b == a + 1 for a, b in pairwise(order)]
+    # Titles that stand beside each other may be read in more than one order.
+    assert np.mean(kept) > 0.95

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -535,3 +536,39 @@ def test_pipes_sockets_devices_and_circles_of_links_are_one_line_and_no_hang(tmp
     assert [path.name for path in found.others] == ["pipe"]
     with pytest.raises(ImageError, match="symbolic links"):
         find_images([tmp_path / "a.png"])
+
+
+def tiff(path: Path, *heights: int) -> Path:
+    pages = [Image.effect_noise((200, height), 50) for height in heights]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    return path
+
+
+def test_pages_before_the_first_that_is_wanted_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiff(tmp_path / "a.tif", 50, 60, 70)
+    decoded = []
+    pictures = sys.modules["ocrkit.image.pictures"]
+    load = pictures.load
+    monkeypatch.setattr(
+        pictures, "load", lambda image: (decoded.append(image.size[1]), load(image))
+    )
+    scans = list(load_scans(path, first=2))
+    assert [(scan.number, scan.pixels.shape[0]) for scan in scans] == [(2, 60), (3, 70)]
+    assert decoded == [60, 70]
+    assert list(load_scans(path, first=4)) == []
+
+
+def test_pages_are_counted_by_their_headers(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", 50, 60, 70)
+    assert count_pages(path) == 3
+    whole = path.read_bytes()
+    for size in range(12_000, len(whole), 500):
+        path.write_bytes(whole[:size])
+        readable = 0
+        with pytest.raises(ImageError):
+            for _ in load_scans(path):
+                readable += 1
+        # The first page that cannot be read is counted, so that somebody reads why.
+        assert readable < count_pages(path) <= 3

@@ -57,6 +57,18 @@ def test_a_scan_has_the_pixels_that_are_in_the_pdf(tmp_path, size, turn, points)
     assert scan.lines is None
 
 
+def test_a_scan_within_a_form_has_its_pixels_too(tmp_path) -> None:
+    pixels = noise(400, 300)
+    inner = pdf_of(tmp_path / "inner.pdf", pixels, points=100)
+    with pikepdf.open(inner) as scanned, pikepdf.new() as pdf:
+        pdf.add_blank_page(page_size=(150, 200))
+        pdf.pages[0].add_overlay(scanned.pages[0], pikepdf.Rectangle(0, 0, 150, 200), expand=True)
+        pdf.save(tmp_path / "a.pdf")
+    (scan,) = scans(tmp_path / "a.pdf")
+    assert scan.dpi == pytest.approx(144)
+    assert np.array_equal(scan.pixels, pixels)
+
+
 def test_a_page_that_is_no_scan_is_drawn_at_300_dpi(tmp_path) -> None:
     (scan,) = scans(pdf_of(tmp_path / "a.pdf", "Anno 1726"), "redo")
     assert scan.pixels.shape == (3508, 2481)
@@ -124,6 +136,25 @@ def test_a_stamp_over_a_scan_is_no_text_of_its_own_but_a_hidden_layer_is(
     made.output(tmp_path / "a.pdf")
     (scan,) = scans(tmp_path / "a.pdf")
     assert (scan.lines and [line.text for line in scan.lines]) == lines
+
+
+def test_long_text_over_a_picture_is_the_text_of_the_page(tmp_path) -> None:
+    made = FPDF(unit="pt")
+    made.add_page(format=(400, 400))
+    made.set_font("Helvetica", size=9)
+    made.image(Image.fromarray(noise(100, 100)), 0, 0, 400, 400)
+    for row in range(12):
+        made.text(10, 20 + 12 * row, f"row {row} of a page with a picture behind it")
+    made.output(tmp_path / "a.pdf")
+    (scan,) = scans(tmp_path / "a.pdf")
+    assert scan.lines is not None
+    assert len(scan.lines) == 12
+
+
+def test_a_page_with_no_more_than_spaces_is_read(tmp_path) -> None:
+    path = pdf_of(tmp_path / "a.pdf", "  ", "text")
+    assert [scan.lines is None for scan in scans(path)] == [True, False]
+    assert [scan.number for scan in scans(path, "skip")] == [1]
 
 
 def test_text_that_the_scan_covers_is_kept(tmp_path) -> None:

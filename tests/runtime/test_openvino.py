@@ -107,3 +107,24 @@ def test_a_network_that_takes_other_images_than_it_says_is_refused(network: Path
         check_shapes(network, compiled, (-1, 1, 64, -1), 8)
     with pytest.raises(CheckpointError, match="8 output classes, but its alphabet .* has 7"):
         check_shapes(network, compiled, (-1, 1, 32, -1), 7)
+
+
+def test_processes_that_share_a_machine_are_not_bound_to_the_same_cores(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO binds threads from the first core on, also in a process that has only one thread."""
+    monkeypatch.setattr("ocrkit.runtime.openvino.usable_cores", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    backend, _ = load_file(network)
+    assert backend.compiled.get_property("ENABLE_CPU_PINNING") is False  # type: ignore[attr-defined]
+
+
+def test_with_one_thread_nothing_is_computed_in_the_background(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    backend, _ = load_file(network)
+    images = batches(10)
+    for alone, ahead in zip(map(backend, images), run_batches(backend, images), strict=True):
+        np.testing.assert_array_equal(alone, ahead)
+    assert len(backend.idle) == 1  # type: ignore[attr-defined]  # requests that were ever needed

@@ -5,13 +5,22 @@ Specification: https://www.loc.gov/standards/alto/
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
+from ocrkit.archive.formats.placing import (
+    Point,
+    baseline,
+    blocks_of,
+    box_of,
+    words_of,
+    xml_text,
+)
 from ocrkit.archive.formats.xml import (
+    block_kind,
     children,
     corners,
     descendants,
@@ -25,11 +34,13 @@ from ocrkit.archive.formats.xml import (
     share,
     whole_words,
 )
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import BLOCK_KINDS, Block, BlockKind, Box, Document, Line, Page, Word
 from ocrkit.errors import ImageError
 
 _ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+Tags = Mapping[str, BlockKind]  # ID of a tag -> the kind of block that it names
+
 _UNITS = {"mm10": 254, "mm": 25.4, "inch1200": 1200}  # units to the inch, where not pixels
 _SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 
@@ -48,6 +59,7 @@ def to_alto(document: Document) -> bytes:
             make.sourceImageInformation(make.fileName(xml_text(document.source))),
             make.Processing(make.processingCategory("contentGeneration"), software, ID="ocr"),
         ),
+        make.Tags(*(make.LayoutTag(ID=_tag(kind), LABEL=kind) for kind in BLOCK_KINDS)),
         make.Layout(*(_page(make, page) for page in document.pages)),
     )
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
@@ -57,14 +69,40 @@ def _page(make: ElementMaker, page: Page) -> etree._Element:
     size = {"WIDTH": str(page.width), "HEIGHT": str(page.height)}
     name = f"page_{page.number}"
     space = make.PrintSpace({"HPOS": "0", "VPOS": "0", **size})
-    if page.lines:
-        around = Box.around(point for line in page.lines for point in line.polygon)
-        lines = [_line(make, line, f"{name}_line_{i}") for i, line in enumerate(page.lines, 1)]
-        space.append(make.TextBlock(*lines, {"ID": f"{name}_block_1", **_place(around)}))
+    for i, block in enumerate(blocks_of(page), start=1):
+        space.extend(_block(make, block, page, f"{name}_block_{i}"))
     attributes = {"ID": name, "PHYSICAL_IMG_NR": str(page.number), **size}
     if page.lines:
         attributes["PC"] = f"{page.confidence:.4f}"
     return make.Page(space, attributes)
+
+
+def _block(make: ElementMaker, block: Block, page: Page, name: str) -> list[etree._Element]:
+    """A block of text or, for a table, a block of blocks: one for each cell."""
+    box = box_of(block, page)
+    if box is None:
+        return []
+    attributes = {"ID": name, "TAGREFS": _tag(block.kind), **_place(box)}
+    if block.kind != "table":
+        return [make.TextBlock(*_lines(make, block.lines, page, name), attributes)]
+    cells = []
+    for r, row in enumerate(block.rows, start=1):
+        for c, cell in enumerate(row, start=1):
+            if around := box_of(Block("table", ((cell,),)), page):
+                own = f"{name}_cell_{r}_{c}"
+                lines = _lines(make, cell, page, own)
+                cells.append(make.TextBlock(*lines, {"ID": own, **_place(around)}))
+    return [make.ComposedBlock(*cells, {**attributes, "TYPE": "table"})]
+
+
+def _tag(kind: str) -> str:
+    return f"kind_{kind.replace(' ', '_')}"
+
+
+def _lines(
+    make: ElementMaker, numbers: Iterable[int], page: Page, name: str
+) -> list[etree._Element]:
+    return [_line(make, page.lines[number], f"{name}_line_{number + 1}") for number in numbers]
 
 
 def _line(make: ElementMaker, line: Line, name: str) -> etree._Element:
@@ -106,12 +144,17 @@ def from_alto(root: etree._Element, file: Path) -> Document:
     parts = first_text(root, "softwareName"), first_text(root, "softwareVersion")
     reader = " ".join(part for part in parts if part)
     unit = first_text(root, "MeasurementUnit").lower()
+    tags = {
+        tag.get("ID") or "": kind
+        for tag in descendants(root, "LayoutTag", "StructureTag", "OtherTag")
+        if (kind := block_kind(tag.get("LABEL") or ""))
+    }
     pages = []
     for i, element in enumerate(descendants(root, "Page"), start=1):
         # Other programs count images, or from 0; here it is the page within the image file.
         own = reader.startswith("ocrkit") and number(element.get("PHYSICAL_IMG_NR"))
         scale = _pixels_per_unit(unit, element, source)
-        pages.append(_read_page(element, int(own) if own and own >= 1 else i, scale))
+        pages.append(_read_page(element, int(own) if own and own >= 1 else i, scale, tags))
     return Document(source, tuple(pages), reader)
 
 
@@ -131,14 +174,25 @@ def _pixels_per_unit(unit: str, page: etree._Element, source: str) -> float:
     return ASSUMED_DPI / _UNITS[unit]
 
 
-def _read_page(page: etree._Element, page_number: int, scale: float) -> Page:
-    lines = []
-    for element in descendants(page, "TextLine"):
-        if line := _read_line(element, scale):
-            lines.append(line)
+def _read_page(page: etree._Element, page_number: int, scale: float, tags: Tags) -> Page:
+    lines: list[Line] = []
+    blocks = []
+    for element in descendants(page, "TextBlock"):
+        start = len(lines)
+        read = (_read_line(line, scale) for line in children(element, "TextLine"))
+        lines += [line for line in read if line]
+        if len(lines) > start:
+            rows = tuple(((number,),) for number in range(start, len(lines)))
+            blocks.append(Block(_kind(element, tags), rows))
     width, height = (number(page.get(name)) for name in ("WIDTH", "HEIGHT"))
     size = (width * scale if width else None, height * scale if height else None)
-    return page_of(size, lines, page_number)
+    return page_of(size, lines, page_number, blocks=blocks)
+
+
+def _kind(block: etree._Element, tags: Tags) -> BlockKind:
+    """The kind that a tag of the block names; tables of ALTO have no rows, so their cells have."""
+    kinds = (tags.get(name) for name in (block.get("TAGREFS") or "").split())
+    return next((kind for kind in kinds if kind and kind != "table"), "paragraph")
 
 
 def _read_line(element: etree._Element, scale: float) -> Line | None:

@@ -12,7 +12,14 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
+from ocrkit.archive.formats.placing import (
+    Point,
+    baseline,
+    blocks_of,
+    box_of,
+    words_of,
+    xml_text,
+)
 from ocrkit.archive.formats.xml import (
     corners,
     image_path,
@@ -67,12 +74,18 @@ def _page(page: Page, source: str) -> etree._Element:
     if page.dpi:
         title += f"; scan_res {round(page.dpi)} {round(page.dpi)}"
     element = E.div({"class": "ocr_page", "id": f"page_{page.number}", "title": title})
-    if page.lines:
-        around = _bbox(Box.around(point for line in page.lines for point in line.polygon))
-        area = {"class": "ocr_carea", "id": f"block_{page.number}_1", "title": around}
-        paragraph = {"class": "ocr_par", "id": f"par_{page.number}_1", "title": around}
-        lines = [_line(line, f"{page.number}_{i}") for i, line in enumerate(page.lines, start=1)]
-        element.append(E.div(E.p(*lines, **paragraph), **area))
+    lines = 0
+    for i, block in enumerate(blocks_of(page), start=1):
+        if box := box_of(block, page):
+            name, around = f"{page.number}_{i}", _bbox(box)
+            elements = [
+                _line(page.lines[number], f"{page.number}_{lines + k}")
+                for k, number in enumerate(block.lines, start=1)
+            ]
+            lines += len(elements)
+            paragraph = {"class": "ocr_par", "id": f"par_{name}", "title": around}
+            area = {"class": "ocr_carea", "id": f"block_{name}", "title": around}
+            element.append(E.div(E.p(*elements, paragraph), area))
     return element
 
 

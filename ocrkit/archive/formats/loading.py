@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+
+from lxml import etree
 
 from ocrkit.archive.formats.alto import from_alto
 from ocrkit.archive.formats.hocr import from_hocr
 from ocrkit.archive.formats.page import from_page
-from ocrkit.archive.formats.xml import LARGEST, corners, name_of, parse_html, parse_xml
+from ocrkit.archive.formats.xml import LARGEST, corners, descendants, name_of, parse_html, parse_xml
 from ocrkit.document import Document
 from ocrkit.errors import DocumentError
 
@@ -23,7 +26,8 @@ def load_document(path: str | Path) -> Document:
     lines have what can be known from the rest, and a confidence of 1. `Document.source` is the
     image that the file names, as a path that can be opened, if the image is where the file says,
     beside the file or in the folder above. ALTO in millimetres needs the image to be turned into
-    pixels; without it, 300 dpi are assumed. Lines without a place are left out.
+    pixels; without it, 300 dpi are assumed. Lines of ALTO and PAGE that have no place are left out,
+    with a warning.
 
     Raises DocumentError, a message of one line that begins with the path, if the file is missing,
     too large, damaged, or none of these.
@@ -52,12 +56,23 @@ def _document(data: bytes, path: Path) -> Document:
         return from_hocr(parse_html(data), path)
     root = parse_xml(data)
     if name_of(root) == "alto":
-        return from_alto(root, path)
+        return _warned(from_alto(root, path), root, path)
     if name_of(root) == "PcGts":
-        return from_page(root, path)
+        return _warned(from_page(root, path), root, path)
     if name_of(root) == "html":
         return from_hocr(parse_html(data), path)
     raise ValueError(f"is XML, but neither ALTO, PAGE nor hOCR: its root is {name_of(root)[:40]!r}")
+
+
+def _warned(document: Document, root: etree._Element, path: Path) -> Document:
+    """The document; warns if it has fewer lines than its file."""
+    lines = sum(1 for _ in descendants(root, "TextLine"))
+    missing = lines - sum(len(page.lines) for page in document.pages)
+    if missing:
+        warnings.warn(
+            f"{path}: {missing} of {lines} lines have no place and are left out", stacklevel=4
+        )
+    return document
 
 
 def _with_places(document: Document) -> Document:

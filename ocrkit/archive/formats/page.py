@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import Point, baseline, words_of, xml_text
+from ocrkit.archive.formats.placing import (
+    Point,
+    baseline,
+    blocks_of,
+    box_of,
+    words_of,
+    xml_text,
+)
 from ocrkit.archive.formats.xml import (
+    block_kind,
     box_around,
     children,
     corners,
@@ -23,15 +31,23 @@ from ocrkit.archive.formats.xml import (
     first_text,
     image_path,
     mean,
+    name_of,
     number,
     page_of,
     points,
     share,
     whole_words,
 )
-from ocrkit.document import Box, Document, Line, Page, Word
+from ocrkit.document import Block, BlockKind, Box, Document, Line, Page, Word
 
 _PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
+_TYPES: dict[BlockKind, str] = {
+    "paragraph": "paragraph",
+    "heading": "heading",
+    "margin note": "marginalia",
+    "page number": "page-number",
+}
+_MOST_CELLS = 100_000  # of a table that is read; more is no page
 _REGIONS = ("TextRegion", "TableRegion", "AdvertRegion", "CustomRegion", "MapRegion")
 _GROUPS = ("OrderedGroup", "UnorderedGroup", "OrderedGroupIndexed", "UnorderedGroupIndexed")
 _REFERENCES = ("RegionRef", "RegionRefIndexed")
@@ -74,19 +90,57 @@ def _page(make: ElementMaker, page: Page, source: str) -> etree._Element:
         attributes |= {"imageXResolution": f"{page.dpi:g}", "imageYResolution": f"{page.dpi:g}"}
         attributes |= {"imageResolutionUnit": "PPI"}
     element = make.Page(attributes)
-    if not page.lines:
-        return element
-    element.append(
-        make.ReadingOrder(
-            make.OrderedGroup(make.RegionRefIndexed(index="0", regionRef="region_1"), id="order")
+    regions = [
+        region
+        for i, block in enumerate(blocks_of(page), start=1)
+        if (region := _region(make, block, page, f"region_{i}")) is not None
+    ]
+    if regions:
+        references = (
+            make.RegionRefIndexed(index=str(i), regionRef=region.get("id"))
+            for i, region in enumerate(regions)
         )
-    )
-    around = corners(Box.around(point for line in page.lines for point in line.polygon))
-    lines = [_line(make, line, f"line_{i}", page) for i, line in enumerate(page.lines, start=1)]
-    text = make.TextEquiv(make.Unicode(xml_text(page.text)))
-    region = make.TextRegion(make.Coords(points=_points(around, page)), *lines, text, id="region_1")
-    element.append(region)
+        element.append(make.ReadingOrder(make.OrderedGroup(*references, id="order")))
+        element.extend(regions)
     return element
+
+
+def _region(make: ElementMaker, block: Block, page: Page, name: str) -> etree._Element | None:
+    """A region of text or, for a table, a region of regions: one for each cell with text."""
+    if block.kind != "table":
+        return _text_region(make, block.lines, page, name, _TYPES[block.kind])
+    box = box_of(block, page)
+    if box is None:
+        return None
+    cells = []
+    for r, row in enumerate(block.rows):
+        for c, numbers in enumerate(row):
+            cell = _text_region(make, numbers, page, f"{name}_cell_{r}_{c}")
+            if cell is not None:
+                role = make.TableCellRole(rowIndex=str(r), columnIndex=str(c))
+                cell.insert(1, make.Roles(role))
+                cells.append(cell)
+    sizes = {"rows": str(len(block.rows)), "columns": str(max(map(len, block.rows)))}
+    return make.TableRegion(make.Coords(points=_points(corners(box), page)), *cells, sizes, id=name)
+
+
+def _text_region(
+    make: ElementMaker, numbers: Sequence[int], page: Page, name: str, kind: str = ""
+) -> etree._Element | None:
+    lines = [page.lines[number] for number in numbers]
+    if not lines:
+        return None
+    box = Box.around(point for line in lines for point in line.polygon)
+    text = xml_text("\n".join(line.text for line in lines))
+    region = make.TextRegion(
+        make.Coords(points=_points(corners(box), page)),
+        *(_line(make, line, f"{name}_line_{i}", page) for i, line in enumerate(lines, start=1)),
+        make.TextEquiv(make.Unicode(text)),
+        id=name,
+    )
+    if kind:
+        region.set("type", kind)
+    return region
 
 
 def _line(make: ElementMaker, line: Line, name: str, page: Page) -> etree._Element:
@@ -128,10 +182,15 @@ def from_page(root: etree._Element, file: Path) -> Document:
     page = next(descendants(root, "Page"), None)
     if page is None:
         raise ValueError("the PAGE file has no Page")
-    lines = [line for element in _ordered_lines(page) if (line := _read_line(element))]
+    listed: dict[str, int] = {}
+    for order in children(page, "ReadingOrder"):
+        _number_regions(order, listed, 0)
+    content = _Content(listed)
+    content.add_regions(page)
     size = number(page.get("imageWidth")), number(page.get("imageHeight"))
     own = _IMAGE_PAGE.search(page.get("custom") or "")
-    result = page_of(size, lines, max(int(own[1]), 1) if own else 1, _dpi(page))
+    page_number = max(int(own[1]), 1) if own else 1
+    result = page_of(size, content.lines, page_number, _dpi(page), content.blocks)
     source = image_path(page.get("imageFilename") or "", file)
     return Document(source, (result,), first_text(root, "Creator"))
 
@@ -140,17 +199,6 @@ def _dpi(page: etree._Element) -> float | None:
     value = share(page.get("imageXResolution"), 1e6)
     inches = {"PPI": 1e6, "PPCM": 2.54e6}.get(page.get("imageResolutionUnit") or "")
     return round(value * inches, 2) if value and inches else None
-
-
-def _ordered_lines(page: etree._Element) -> Iterator[etree._Element]:
-    """The lines of a page: region by region, in the reading order that the page gives."""
-    listed: dict[str, int] = {}
-    for order in children(page, "ReadingOrder"):
-        _number_regions(order, listed, 0)
-    regions = list(children(page, *_REGIONS))
-    last = len(listed)
-    for region in sorted(regions, key=lambda region: listed.get(region.get("id") or "", last)):
-        yield from _lines_of(region, listed)
 
 
 def _number_regions(group: etree._Element, listed: dict[str, int], depth: int) -> None:
@@ -167,18 +215,70 @@ def _index(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else 10**9
 
 
-def _lines_of(region: etree._Element, listed: dict[str, int]) -> Iterator[etree._Element]:
-    """The lines of a region, then those of the regions within it."""
+class _Content:
+    """The lines and blocks of a page, collected region by region."""
+
+    def __init__(self, listed: dict[str, int]) -> None:
+        self.listed = listed  # number of a region in the reading order
+        self.lines: list[Line] = []
+        self.blocks: list[Block] = []
+
+    def add_regions(self, parent: etree._Element) -> None:
+        """Add the regions in a page or region, in the reading order that the page gives."""
+        regions, last = list(children(parent, *_REGIONS)), len(self.listed)
+        for region in sorted(regions, key=lambda r: self.listed.get(r.get("id") or "", last)):
+            self._add_region(region)
+
+    def _add_region(self, region: etree._Element) -> None:
+        if name_of(region) == "TableRegion" and self._add_table(region):
+            return
+        numbers = self._add_lines(region)
+        if numbers:
+            kind = block_kind(region.get("type") or "") or "paragraph"
+            self.blocks.append(Block(kind, tuple(((number,),) for number in numbers)))
+        self.add_regions(region)
+
+    def _add_lines(self, region: etree._Element) -> list[int]:
+        """Add the lines of a region; returns their numbers."""
+        start = len(self.lines)
+        read = (_read_line(element) for element in _ordered_lines(region))
+        self.lines += [line for line in read if line]
+        return list(range(start, len(self.lines)))
+
+    def _add_table(self, region: etree._Element) -> bool:
+        """Add a table whose cells all say their row and column; False if they do not."""
+        cells = list(children(region, "TextRegion"))
+        places = [_cell_place(cell) for cell in cells]
+        known = [place for place in places if place is not None]
+        if not known or len(known) < len(cells):
+            return False
+        height, width = (max(values) + 1 for values in zip(*known, strict=True))
+        if height * width > _MOST_CELLS:
+            return False
+        grid: list[list[list[int]]] = [[[] for _ in range(width)] for _ in range(height)]
+        for (row, column), cell in sorted(zip(known, cells, strict=True), key=lambda pair: pair[0]):
+            grid[row][column] += self._add_lines(cell)
+        rows = tuple(tuple(tuple(numbers) for numbers in row) for row in grid)
+        self.blocks.append(Block("table", rows))
+        return True
+
+
+def _cell_place(cell: etree._Element) -> tuple[int, int] | None:
+    """The row and column of a cell, from 0."""
+    for role in descendants(cell, "TableCellRole"):
+        row, column = _index(role.get("rowIndex")), _index(role.get("columnIndex"))
+        return (row, column) if max(row, column) < _MOST_CELLS else None
+    return None
+
+
+def _ordered_lines(region: etree._Element) -> list[etree._Element]:
+    """The lines directly in a region, in the order that they say or else that they have."""
     lines = list(children(region, "TextLine"))
     places = [int(found[1]) for line in lines if (found := _INDEX.search(line.get("custom") or ""))]
-    if len(places) == len(lines):  # Transkribus and eScriptorium say it so
-        pairs = sorted(zip(places, lines, strict=True), key=lambda pair: pair[0])
-        lines = [line for _, line in pairs]
-    yield from lines
-    within = list(children(region, *_REGIONS))
-    last = len(listed)
-    for inner in sorted(within, key=lambda inner: listed.get(inner.get("id") or "", last)):
-        yield from _lines_of(inner, listed)
+    if len(places) < len(lines):
+        return lines
+    pairs = sorted(zip(places, lines, strict=True), key=lambda pair: pair[0])
+    return [line for _, line in pairs]  # Transkribus and eScriptorium say it so
 
 
 def _read_line(element: etree._Element) -> Line | None:

@@ -19,7 +19,8 @@ def to_pdf(document: Document) -> bytes:
 
     The source is a PDF: everything in it is kept, and the layer is added to the document's pages. A
     page whose own text is what the document says is left as it is; on other pages an invisible
-    text layer, of an earlier reading, is replaced.
+    text layer, of an earlier reading, is replaced. Visible text remains. A PDF that is encrypted
+    with an empty password is written without encryption.
 
     The source is an image file: each of its pages becomes a page of the size that its resolution
     gives (300 dpi if the file does not say it; the PDF's subject then says so). A JPEG is embedded

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ocrkit.document import Box, Line, Word
+from ocrkit.document import Block, Box, Line, Page, Word
 
 Point = tuple[float, float]
 
@@ -20,6 +20,19 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def xml_text(text: str) -> str:
     """The text with characters that XML 1.0 does not allow replaced by U+FFFD."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def blocks_of(page: Page) -> tuple[Block, ...]:
+    """The blocks of a page, with all its lines: those of no block are the last, a paragraph."""
+    placed = {number for block in page.blocks for number in block.lines}
+    others = tuple(((number,),) for number in range(len(page.lines)) if number not in placed)
+    return (*page.blocks, Block("paragraph", others)) if others else page.blocks
+
+
+def box_of(block: Block, page: Page) -> Box | None:
+    """The box around the lines of a block; None if it has none."""
+    points = [point for number in block.lines for point in page.lines[number].polygon]
+    return Box.around(points) if points else None
 
 
 def edges(line: Line) -> tuple[tuple[Point, ...], tuple[Point, ...]]:

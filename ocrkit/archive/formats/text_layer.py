@@ -14,7 +14,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from pikepdf import Array, Dictionary, Name
 
-from ocrkit.archive.formats.placing import DESCENT, baseline, edges, words_of
+from ocrkit.archive.formats.placing import DESCENT, baseline, blocks_of, edges, words_of
 from ocrkit.document import Line, Page, Word
 from ocrkit.image import page_matrix
 
@@ -55,9 +55,10 @@ class TextLayer:
             page_matrix(_visible_box(target), _rotation(target), page.width, page.height)
         )
         operators = [f"q BT {_INVISIBLE} Tr"]
-        for line in page.lines:
-            for run in _runs(line):
-                operators.append(self._shown(run, matrix, name))
+        for block in blocks_of(page):
+            for number in block.lines:
+                for run in _runs(page.lines[number]):
+                    operators.append(self._shown(run, matrix, name))
         operators.append("ET Q")
         target.add_resource(self._font, Name.Font, Name(name))
         target.contents_add("\n".join(operators).encode("ascii"), prepend=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ocrkit.archive.formats.placing import words_of
+from ocrkit.archive.formats.placing import blocks_of, box_of, words_of
 from ocrkit.document import Box, Document, Page
 
 _COLUMNS = (
@@ -24,16 +24,16 @@ def to_tsv(document: Document) -> bytes:
 
 def _rows(page: Page) -> Iterator[tuple[object, ...]]:
     yield _row(_PAGE, (page.number, 0, 0, 0, 0), Box(0, 0, page.width, page.height))
-    if not page.lines:
-        return
-    around = Box.around(point for line in page.lines for point in line.polygon)
-    yield _row(_BLOCK, (page.number, 1, 0, 0, 0), around)
-    yield _row(_PARAGRAPH, (page.number, 1, 1, 0, 0), around)
-    for i, line in enumerate(page.lines, start=1):
-        yield _row(_LINE, (page.number, 1, 1, i, 0), line.box)
-        for k, word in enumerate(words_of(line), start=1):
-            place = (page.number, 1, 1, i, k)
-            yield _row(_WORD, place, word.box, f"{100 * word.confidence:.2f}", word.text)
+    blocks = [(block, box) for block in blocks_of(page) if (box := box_of(block, page))]
+    for b, (block, box) in enumerate(blocks, start=1):
+        yield _row(_BLOCK, (page.number, b, 0, 0, 0), box)
+        yield _row(_PARAGRAPH, (page.number, b, 1, 0, 0), box)
+        for i, number in enumerate(block.lines, start=1):
+            line = page.lines[number]
+            yield _row(_LINE, (page.number, b, 1, i, 0), line.box)
+            for k, word in enumerate(words_of(line), start=1):
+                place = (page.number, b, 1, i, k)
+                yield _row(_WORD, place, word.box, f"{100 * word.confidence:.2f}", word.text)
 
 
 def _row(

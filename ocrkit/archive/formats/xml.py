@@ -11,8 +11,17 @@ from pathlib import Path
 from lxml import etree
 
 from ocrkit.archive.formats.placing import Point
-from ocrkit.document import Box, Line, Page, Word
+from ocrkit.document import Block, BlockKind, Box, Line, Page, Word
 
+_KINDS: dict[str, BlockKind] = {
+    "paragraph": "paragraph",
+    "heading": "heading",
+    "marginalia": "margin note",
+    "margin note": "margin note",
+    "margintextzone": "margin note",
+    "page number": "page number",
+    "numberingzone": "page number",
+}
 LARGEST = 10_000_000  # pixels; a coordinate beyond is a mistake
 
 
@@ -136,11 +145,20 @@ def whole_words(words: Sequence[Word]) -> tuple[Word, ...]:
     return tuple(words) if whole else ()
 
 
+def block_kind(name: str) -> BlockKind | None:
+    """The kind of block that a type of region or a label stands for; None if it is no special one.
+
+    The names are those of PAGE, of SegmOnto (used with eScriptorium) and of this kit.
+    """
+    return _KINDS.get(name.lower().replace("-", " ").partition("#")[0].partition(":")[0])
+
+
 def page_of(
     size: tuple[float | None, float | None],
     lines: Sequence[Line],
     page_number: int,
     dpi: float | None = None,
+    blocks: Sequence[Block] = (),
 ) -> Page:
     """A page; where its size is missing, it is as large as its lines need."""
     reach = [Box.around(line.polygon) for line in lines]
@@ -149,7 +167,7 @@ def page_of(
         max(round(stated) if stated else math.ceil(needed), 1)
         for stated, needed in zip(size, least, strict=True)
     )
-    return Page(width, height, tuple(lines), page_number, dpi=dpi)
+    return Page(width, height, tuple(lines), page_number, dpi=dpi, blocks=tuple(blocks))
 
 
 def image_path(name: str, file: Path) -> str:

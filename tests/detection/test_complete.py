@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import default_rng
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrkit.detection.complete import Found, complete
+
+SIZE = 30  # of the text, px
+
+
+class Sheet:
+    """A page that text is drawn on, and the boxes of the text that a detector is to know."""
+
+    def __init__(self, width: int = 1000, height: int = 700) -> None:
+        self.image = Image.new("L", (width, height), 240)
+        self.pen = ImageDraw.Draw(self.image)
+        self.known: list[np.ndarray] = []
+
+    def text(self, x: int, y: int, text: str, known: bool = True, size: int = SIZE) -> None:
+        """Draw a text whose baseline is y."""
+        font = ImageFont.load_default(size)
+        self.pen.text((x, y), text, 20, font, anchor="ls")
+        end = x + font.getlength(text)
+        if known:
+            top, bottom = y - 0.85 * size, y + 0.3 * size
+            self.known.append(
+                np.array([(x - 4, top), (end + 4, top), (end + 4, bottom), (x - 4, bottom)])
+            )
+
+    def found(self) -> list[Found]:
+        page = np.asarray(self.image)
+        return complete(page, [p.astype(np.float32) for p in self.known], lambda part: [])[0]
+
+    def new(self) -> list[Found]:
+        return self.found()[len(self.known) :]
+
+
+def middle(found: Found) -> tuple[int, int]:
+    x, y = found.polygon.mean(axis=0)
+    return round(float(x)), round(float(y))
+
+
+def test_lines_to_which_nothing_is_added_stay_exactly_as_they_are() -> None:
+    sheet = Sheet()
+    for i in range(5):
+        sheet.text(60, 100 + 50 * i, "A line of text without anything beside it")
+    found = sheet.found()
+    assert [line.number for line in found] == [0, 1, 2, 3, 4]
+    for line, known in zip(found, sheet.known, strict=True):
+        assert np.array_equal(line.polygon, known.astype(np.float32))
+
+
+def test_nothing_is_found_on_a_page_without_lines() -> None:
+    assert Sheet().found() == []
+
+
+def test_lone_figures_of_a_column_are_found() -> None:
+    sheet = Sheet()
+    for i, sign in enumerate("37142569"):
+        sheet.text(60, 100 + 60 * i, "Tea and sugar")
+        sheet.text(700, 100 + 60 * i, sign, known=False)
+    marks = sorted(middle(line)[1] for line in sheet.new() if line.mark)
+    np.testing.assert_allclose(marks, [92 + 60 * i for i in range(8)], atol=8)
+
+
+def test_dashes_and_ditto_marks_of_a_column_are_known_by_their_shape() -> None:
+    sheet = Sheet()
+    for i in range(6):
+        sheet.text(60, 100 + 60 * i, "Tea and sugar")
+        y = 100 + 60 * i
+        if i % 3 == 0:
+            sheet.pen.line((690, y - 10, 720, y - 10), 20, 3)
+        elif i % 3 == 1:
+            sheet.pen.line((700, y - 10, 712, y - 10), 20, 3)
+        else:
+            for x in (701, 708):
+                sheet.pen.rectangle((x, y - 22, x + 3, y - 14), 20)
+    signs = [line.sign for line in sorted(sheet.new(), key=lambda line: middle(line)[1])]
+    assert signs == ["—", "-", "”"] * 2
+
+
+def test_specks_beside_text_are_no_marks() -> None:
+    sheet, rng = Sheet(), default_rng(0)
+    for i in range(10):
+        sheet.text(60, 60 + 60 * i, "Tea and sugar, and bread")
+    for _ in range(60):
+        x, y = rng.uniform(450, 980), rng.uniform(0, 690)
+        sheet.pen.ellipse((x, y, x + 3, y + 3), 40)
+    assert sheet.new() == []
+
+
+def test_a_line_ends_where_its_leader_begins_and_the_number_is_a_line() -> None:
+    sheet = Sheet()
+    for i, number in enumerate(["1", "17", "204", "9"]):
+        y = 100 + 80 * i
+        sheet.text(60, y, "Of fires and floods")
+        sheet.text(900, y, number, known=False)
+        end = sheet.known[-1][1, 0]
+        for x in range(int(end) + 10, 880, 14):
+            sheet.pen.ellipse((x, y - 4, x + 3, y - 1), 20)
+        sheet.known[-1][1:3, 0] = 600  # the detector goes on along the dots
+    found = sheet.found()
+    titles = [line for line in found if line.leader]
+    assert len(titles) == 4
+    for line in titles:
+        assert line.polygon[:, 0].max() < 350
+    numbers = [line for line in found if line.polygon[:, 0].min() > 870]
+    assert [middle(line)[1] for line in numbers] == [92, 172, 252, 332] or len(numbers) == 4
+
+
+def test_a_large_capital_belongs_to_the_first_line_beside_it() -> None:
+    sheet = Sheet()
+    sheet.text(60, 176, "T", known=False, size=110)
+    left = 60 + round(ImageFont.load_default(110).getlength("T")) + 6
+    for y, text in (
+        (100, "he winter of that year was long,"),
+        (138, "and the ice held on the river"),
+    ):
+        sheet.text(left, y + 16, text)
+    for y in (230, 268, 306):
+        sheet.text(60, y, "so that no boat could pass the weir.")
+    first, second, *rest = sheet.found()
+    assert first.initial is not None
+    x0, y0, x1, y1 = first.initial
+    assert 55 < x0 < 75
+    assert x1 < left
+    assert y1 - y0 > 60
+    assert all(line.initial is None for line in (second, *rest))
+
+
+def test_a_ring_around_a_word_is_no_capital() -> None:
+    sheet = Sheet()
+    for i in range(4):
+        sheet.text(200, 100 + 45 * i, "The account was paid in full today")
+    sheet.pen.ellipse((120, 60, 260, 200), outline=20, width=3)
+    assert all(line.initial is None for line in sheet.found())
+
+
+def turned_word(sheet: Sheet, x: int, y: int, text: str, angle: int) -> None:
+    font = ImageFont.load_default(SIZE)
+    word = Image.new("L", (round(font.getlength(text)) + 8, 44), 240)
+    ImageDraw.Draw(word).text((4, 34), text, 20, font, anchor="ls")
+    sheet.image.paste(word.rotate(angle, expand=True), (x, y))
+
+
+def test_a_word_turned_by_90_degrees_is_found() -> None:
+    for angle in (90, 270):
+        sheet = Sheet()
+        for i in range(6):
+            sheet.text(200, 100 + 60 * i, "The names of those who had paid")
+        turned_word(sheet, 80, 120, "Received in March", angle)
+        (line,) = sheet.new()
+        assert line.turned
+        box = np.ptp(line.polygon, axis=0)
+        assert box[1] > 200
+        assert box[0] < 60
+
+
+def test_figures_below_each_other_are_no_turned_word() -> None:
+    sheet = Sheet()
+    for i in range(8):
+        sheet.text(60, 100 + 36 * i, "Tea and sugar")
+        sheet.text(700, 100 + 36 * i, f"{17 * i + 130}", known=i % 2 == 0)
+    assert not any(line.turned for line in sheet.found())
+
+
+def test_a_headline_far_larger_than_the_text_gets_a_second_look() -> None:
+    sheet = Sheet()
+    for i in range(6):
+        sheet.text(60, 400 + 45 * i, "a small line of text below the headline")
+    sheet.text(60, 260, "NEWS", known=False, size=240)
+    looked: list[tuple[int, ...]] = []
+
+    def detector(part: np.ndarray) -> list[np.ndarray]:
+        height, width = part.shape
+        looked.append(part.shape)
+        return [
+            np.array([(9, 9), (width - 9, 9), (width - 9, height - 9), (9, height - 9)], np.float32)
+        ]
+
+    found, _ = complete(
+        np.asarray(sheet.image), [p.astype(np.float32) for p in sheet.known], detector
+    )
+    assert len(looked) == 1
+    assert max(looked[0]) < 300  # on a small picture
+    (headline,) = found[6:]
+    assert headline.polygon[:, 0].min() < 100
+    assert headline.polygon[:, 0].max() > 500
+    assert np.ptp(headline.polygon[:, 1]) > 150
