@@ -74,14 +74,19 @@ def document(path: Path, *lines: Line, size: tuple[int, int] = (600, 400)) -> Do
 # --- every sample
 
 
+def words_without_dots(text: str) -> list[str]:
+    return sorted(word for word in text.split() if word.strip("."))
+
+
 @pytest.mark.parametrize("name", sorted(p.name for p in SAMPLES.iterdir() if p.suffix != ".txt"))
 def test_every_sample_becomes_a_valid_pdf_with_its_text_in_order(name: str, tmp_path: Path) -> None:
     read = read_document(SAMPLES / name)
     pdf = save(read, tmp_path / "a.pdf")
     assert_valid(pdf)
     assert text_of(pdf, "-raw").split() == read.text.split()
-    # Without -raw, columns come in the order that pdftotext finds for itself.
-    assert sorted(text_of(pdf).split()) == sorted(read.text.split())
+    # Without -raw, columns come in the order that pdftotext finds for itself, and the dots of a wide
+    # leader are words of their own.
+    assert words_without_dots(text_of(pdf)) == words_without_dots(read.text)
 
 
 # --- words in their places
