@@ -24,7 +24,6 @@ _LOWEST, _RANGE, _LEVELS = -0.25, 1.5, 170
 class Reservoir:
     """Synthetic lines: new ones, and earlier ones that are damaged in another way.
 
-    To make a line takes longer than to learn from it, so lines are used several times.
     fresh: the share of new lines. size: how many earlier lines are kept.
     """
 
@@ -74,7 +73,7 @@ class MixedStream(IterableDataset[Batch]):
     seed: int
     start: int = 0
     real: float = 0.5
-    fresh: float = 0.5
+    fresh: float = 1.0
 
     def __iter__(self) -> Iterator[Batch]:
         prep, rng = self.lines.preprocessing, np.random.default_rng((self.seed, self.start))

@@ -64,7 +64,7 @@ class PretrainConfig(Budget):
     height: int | None = None
     lines: str | None = None
     real: float = 0.5
-    fresh: float = 0.5
+    fresh: float = 1.0
     columns: int = 6144
     ramp: int = 60_000
     max_chars: int = 48
