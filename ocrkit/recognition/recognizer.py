@@ -23,7 +23,7 @@ from ocrkit.runtime.weights import default_weights, weights_path
 MIN_CONFIDENCE = 0.5
 # Negative log-probability per character above which a line is read a second time, and decoded with
 # the language model if it is still above it.
-UNCERTAIN = 0.05
+UNCERTAIN = 0.08
 # The second time, this share of a crop's rows is cut off above and below, and the rest is drawn so
 # many times as wide: the letters become larger.
 SECOND_CUT, SECOND_STRETCH = 0.06, 1.25
