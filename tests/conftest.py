@@ -86,7 +86,7 @@ def memorised(few_fonts: tuple[Font, ...]) -> Memorised:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.step()
-        if step % 10 == 9 and loss.item() < 0.05:
+        if step % 10 == 9 and loss.item() < 0.01:
             with torch.inference_mode():
                 logits = model.eval()(batch.images).numpy()
             if tuple(d.text for d in greedy_batch(logits, alphabet)) == texts:

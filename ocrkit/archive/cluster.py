@@ -37,7 +37,7 @@ def read_on_cluster(deal: Deal, options: ReadOptions, address: str) -> Iterator[
         from distributed import Client
     try:
         client = Client(address, timeout=WAIT, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # Dask raises many kinds of error for a wrong address
         raise OcrkitError(f"{address}: no Dask scheduler answers: {_one_line(error)}") from error
     with client:
         yield from _Tasks(client, options).outcomes(deal)

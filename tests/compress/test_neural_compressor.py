@@ -51,7 +51,10 @@ def test_autotune_stops_at_the_first_setting_that_is_good_enough(memorised, tmp_
     calibration = [strip for strip, _ in lines]
     path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines)
     assert correct(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised) >= 7
-    assert trials(path) == [1.0, 1.0]
+    # FP32 reads all lines. How many a setting reads depends on the processor's rounding.
+    fp32, *refused, taken = trials(path)
+    assert fp32 == 1.0 and taken == 1.0
+    assert all(accuracy < 1.0 for accuracy in refused)
 
 
 def test_autotune_takes_the_best_setting_if_none_is_good_enough(memorised, tmp_path):
@@ -59,8 +62,10 @@ def test_autotune_takes_the_best_setting_if_none_is_good_enough(memorised, tmp_p
     calibration = [strip for strip, _ in lines]
     # No setting can read twice as many lines as FP32.
     path = to_neural_compressor(memorised.model, tmp_path / "a.pt2", calibration, lines, -1.0)
-    assert trials(path)[: 1 + len(SETTINGS)] == [1.0] * (1 + len(SETTINGS))
-    assert correct(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised) >= 7
+    fp32, *tried = trials(path)[: 1 + len(SETTINGS)]
+    assert fp32 == 1.0 and len(tried) == len(SETTINGS)
+    read = correct(texts(Recognizer.load(path, decoder="greedy"), memorised), memorised)
+    assert read >= 7 and read / len(memorised.crops) >= max(tried)
 
 
 @pytest.mark.slow

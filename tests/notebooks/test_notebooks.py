@@ -174,7 +174,9 @@ def training_pays(figures: dict, output: Path) -> None:
     # The quick preset learns from 510 words and is tested on 200: five points up or down are luck.
     assert after["accuracy"] > base["accuracy"] - (0.1 if figures["preset"] == "quick" else 0)
     assert after["accuracy_interval"][0] < after["accuracy"] < after["accuracy_interval"][1]
-    assert figures["language"]["fine-tuned"]["cer"] < after["cer"]
+    # On 200 words, two characters more or fewer are luck as well.
+    luck = 0.002 if figures["preset"] == "quick" else 0
+    assert figures["language"]["fine-tuned"]["cer"] < after["cer"] + luck
     assert figures["random_accuracy"] < 0.1 and figures["random_empty"] > 0.5
     assert 0 < figures["useful"]["random"] < figures["useful"]["by width"] <= 1
     assert min(speed.values()) > 0 and figures["in_all"] > 1
