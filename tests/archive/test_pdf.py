@@ -84,8 +84,8 @@ def test_every_sample_becomes_a_valid_pdf_with_its_text_in_order(name: str, tmp_
     pdf = save(read, tmp_path / "a.pdf")
     assert_valid(pdf)
     assert text_of(pdf, "-raw").split() == read.text.split()
-    # Without -raw, columns come in the order that pdftotext finds for itself, and the dots of a wide
-    # leader are words of their own.
+    # Without -raw, columns come in the order that pdftotext finds for itself, and the dots of a
+    # wide leader are words of their own.
     assert words_without_dots(text_of(pdf)) == words_without_dots(read.text)
 
 
