@@ -290,7 +290,7 @@ def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:
     level &= boxes[:, 3] - boxes[:, 1] < 2 * height
     away = np.maximum(boxes[:, 0] - mark[2], mark[0] - boxes[:, 2])
     away = np.where(level & (away > 0.2 * height), away, np.inf)
-    return int(away.argmin()) if np.isfinite(away.min()) else -1
+    return int(away.argmin()) if np.isfinite(away).any() else -1
 
 
 def _aligned(mark: np.ndarray, others: np.ndarray, tolerance: float) -> np.ndarray:

@@ -136,6 +136,17 @@ def wave(ink: Ink, amplitude: float, length: float, rng: Generator) -> Ink:
     return np.asarray(cv2.remap(ink, x, y + drift, cv2.INTER_LINEAR), np.float32)
 
 
+def elastic(ink: Ink, amplitude: float, cell: float, rng: Generator) -> Ink:
+    """An unsteady hand, or worn type: each point moves by about `amplitude` px, and points that are
+    less than `cell` px apart move alike.
+
+    Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", 2003.
+    """
+    x, y = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in ink.shape[::-1]))
+    dx, dy = (amplitude * smooth_noise(ink.shape, cell, rng) for _ in range(2))
+    return np.asarray(cv2.remap(ink, x + dx, y + dy, cv2.INTER_LINEAR), np.float32)
+
+
 # --- from ink to a scan --------------------------------------------------------------------------
 
 

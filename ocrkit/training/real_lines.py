@@ -186,10 +186,12 @@ def _damage(crop: Scan, rng: Generator) -> degrade.Steps:
 
 
 def varied(strip: np.ndarray, rng: Generator) -> np.ndarray:
-    """A strip (1, H, W) with another width, slant, stroke width, ink and noise, each a little."""
+    """A strip (1, H, W) with another width, slant, shape, stroke width, ink and noise, a little."""
     u = rng.uniform
     ink = degrade.stretch(strip[0], float(np.exp(u(-0.15, 0.15))))
-    ink = degrade.shear(ink, slant=u(-0.2, 0.2), slope=u(-0.02, 0.02))
+    ink = degrade.shear(ink, slant=u(-0.25, 0.25), slope=u(-0.02, 0.02))
+    if rng.random() < 0.6:
+        ink = degrade.elastic(ink, u(0.2, 1.5), u(0.3, 0.8) * ink.shape[0], rng)
     ink = degrade.thicken(ink, u(-0.5, 0.5)) * np.float32(1 - u(0, 0.3))
     noise = rng.standard_normal(ink.shape, dtype=np.float32)
     return (ink + np.float32(u(0, 0.1)) * noise)[None]

@@ -157,6 +157,16 @@ def test_a_word_turned_by_90_degrees_is_found() -> None:
         assert box[0] < 60
 
 
+def test_a_page_of_which_all_is_turned() -> None:
+    sheet = Sheet()
+    turned_word(sheet, 80, 120, "Received in March", 90)
+    for y in range(130, 340, 30):  # what a detector of upright lines makes of its letters
+        box = [(84, y), (112, y), (112, y + 26), (84, y + 26)]
+        sheet.known.append(np.array(box, np.float32))
+    sheet.pen.text((300, 200), "7", 20, ImageFont.load_default(SIZE), anchor="ls")
+    assert all(line.turned for line in sheet.found())
+
+
 def test_figures_below_each_other_are_no_turned_word() -> None:
     sheet = Sheet()
     for i in range(8):
