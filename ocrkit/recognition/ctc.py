@@ -8,19 +8,27 @@ remains when repeated classes are merged and then blanks (class 0) are dropped.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.language import LanguageModel
 
 _BLANK = 0
 _NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability are ignored in beam search
 # The weight of the language model's log-probabilities beside the network's, and a bonus for each
 # character, because long texts are less probable than short ones.
 _WEIGHT, _BONUS = 0.2, 0.5
-_PRUNED = math.exp(-6.0)  # a prefix this much less probable than the best one is dropped
+_PRUNED = -6.0  # a text whose logarithm is this much below that of the best one is dropped
+
+Step = tuple[float, list[tuple[str, float]]]  # probability of the blank, and of likely characters
+_Chosen = tuple[float, Any]  # a score, and its last text with the `_Chosen` before it, or None
 
 
 @dataclass(frozen=True)
@@ -68,49 +76,65 @@ def greedy(logits: np.ndarray, alphabet: Alphabet) -> Decoded:
     return greedy_batch(logits[:, None], alphabet)[0]
 
 
+def most_probable(log_probs: np.ndarray, alphabet: Alphabet) -> Decoded:
+    """As `greedy`, of log-probabilities (T, C), which takes less time.
+
+    Raises ValueError if C is not the alphabet's number of classes.
+    """
+    _check_classes(log_probs, alphabet)
+    return _decoded(log_probs.argmax(axis=-1), np.exp(log_probs.max(axis=-1)), alphabet)
+
+
 def greedy_batch(logits: np.ndarray, alphabet: Alphabet) -> list[Decoded]:
     """The text of the most probable path for each of the N items of logits (T, N, C).
 
     Raises ValueError if C is not the alphabet's number of classes.
     """
-    if logits.shape[-1] != len(alphabet):
-        raise ValueError(
-            f"the outputs have {logits.shape[-1]} classes, the alphabet (with the blank) has "
-            f"{len(alphabet)}: model and alphabet do not belong together"
-        )
+    _check_classes(logits, alphabet)
     best = logits.argmax(axis=-1)
     highest = logits.max(axis=-1)
     probs = 1 / np.exp(logits - highest[:, :, None]).sum(axis=-1)
     return [_decoded(best[:, n], probs[:, n], alphabet) for n in range(logits.shape[1])]
 
 
+def _check_classes(outputs: np.ndarray, alphabet: Alphabet) -> None:
+    if outputs.shape[-1] != len(alphabet):
+        raise ValueError(
+            f"the outputs have {outputs.shape[-1]} classes, the alphabet (with the blank) has "
+            f"{len(alphabet)}: model and alphabet do not belong together"
+        )
+
+
 def beam(
     log_probs: np.ndarray,
     alphabet: Alphabet,
     width: int = 8,
-    language: Callable[[str, str], float] | None = None,
+    language: LanguageModel | None = None,
 ) -> Decoded:
     """The most probable text in log-probabilities (T, C), summed over all paths that give it.
 
-    Prefix beam search, which keeps the `width` best prefixes at each step: Hannun et al.,
-    "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
-    2014. The characters' steps are those of the text's most probable path.
+    At steps where only the blank is likely, a line falls into segments whose texts do not depend on
+    each other, mostly a character each. `_alternatives` finds the likely texts of a segment, and
+    `_choices` the best text of each, given those before it. The characters' steps are those of the
+    text's most probable path.
 
-    language: the log-probability of a character, given the text before it.
+    width: how many texts are kept at each step of a segment, and after each segment of a line.
+    language: its probabilities of the characters count beside the network's.
 
     Raises ValueError if C is not the alphabet's number of classes.
     """
-
-    def gain(before: str, character: str) -> float:
-        return math.exp(_WEIGHT * language(before, character) + _BONUS) if language else 1.0
-
-    best = greedy(log_probs, alphabet)
-    if ((log_probs > _NEGLIGIBLE).sum(axis=1) < 2).all():
-        return best  # there is no alternative at any step
-    text = _best_text(log_probs, alphabet, width, gain)
-    if text == best.text:  # the greedy path is the most probable path of all
+    best = most_probable(log_probs, alphabet)
+    spans, texts = [], []
+    for start, end, steps in _segments(log_probs, alphabet):
+        spans.append((start, end))
+        texts.append(_alternatives(steps, width))
+    chosen = _choices(texts, width, language)
+    if "".join(chosen) == best.text:  # the greedy path is the most probable path of all
         return best
-    path = _align(log_probs, alphabet.encode(text))
+    path = log_probs.argmax(axis=-1)
+    for (start, end), text in zip(spans, chosen, strict=True):
+        if text != _text_of(path[start:end], alphabet):
+            path[start:end] = _align(log_probs[start:end], alphabet.encode(text))
     return _decoded(path, np.exp(log_probs[np.arange(len(path)), path]), alphabet)
 
 
@@ -129,84 +153,114 @@ def _decoded(path: np.ndarray, probs: np.ndarray, alphabet: Alphabet) -> Decoded
     return Decoded(text, sum(confidences) / len(text) if text else 0.0, characters)
 
 
-def _best_text(
-    log_probs: np.ndarray, alphabet: Alphabet, width: int, gain: Callable[[str, str], float]
-) -> str:
-    """The text that a prefix beam search finds; `gain` multiplies a prefix's probability.
-
-    A prefix has the product of its gains, and two probabilities of its paths so far: of those that
-    end in a blank and of the others, since only after a blank the same character is a new one.
-    They are plain probabilities, scaled at each step so that the best prefix has 1: sums of
-    logarithms would take several times as long.
-    """
-    beams = {"": (1.0, 1.0, 0.0)}  # text -> gains, ending in a blank, ending in a character
-    for blank, likely in _steps(log_probs, alphabet):
-        if not likely:  # as between most characters: each prefix goes on with a blank
-            beams = {
-                text: (gains, blank * (after_blank + after_char), 0.0)
-                for text, (gains, after_blank, after_char) in beams.items()
-            }
-            continue
-        repeated = dict(likely)
-        longer: dict[str, list[float]] = {}
-        for text, (gains, after_blank, after_char) in beams.items():
-            last, either = text[-1:], after_blank + after_char
-            same = longer.get(text)
-            if same is None:
-                same = longer[text] = [gains, 0.0, 0.0]
-            same[1] += either * blank
-            same[2] += after_char * repeated.get(last, 0.0)
-            for char, prob in likely:
-                before = after_blank if char == last else either
-                new = longer.get(text + char)
-                if new is None:
-                    longer[text + char] = [gains * gain(text, char), 0.0, before * prob]
-                else:
-                    new[2] += before * prob
-        ranked = sorted(
-            ((gains * (b + c), text, gains, b, c) for text, (gains, b, c) in longer.items()),
-            key=_score,
-            reverse=True,
-        )[:width]
-        best, _, scale, b, c = ranked[0]
-        total = b + c
-        beams = {
-            text: (gains / scale, b / total, c / total)
-            for score, text, gains, b, c in ranked
-            if score >= best * _PRUNED
-        }
-    return next(iter(beams))
+def _text_of(path: np.ndarray, alphabet: Alphabet) -> str:
+    """The text of a path (T,) of classes."""
+    return alphabet.decode([c for c, _ in groupby(path.tolist()) if c != _BLANK])
 
 
-def _score(prefix: tuple[float, str, float, float, float]) -> float:
-    return prefix[0]
-
-
-def _steps(
-    log_probs: np.ndarray, alphabet: Alphabet
-) -> Iterator[tuple[float, list[tuple[str, float]]]]:
-    """The blank's probability and the likely characters with theirs, step by step.
-
-    Steps in a row at which only the blank is likely are merged into one.
-    """
+def _segments(log_probs: np.ndarray, alphabet: Alphabet) -> Iterator[tuple[int, int, list[Step]]]:
+    """The runs of steps at which characters are likely: first step, end, and what is likely."""
     likely = log_probs > _NEGLIGIBLE
     likely[:, _BLANK] = False
     steps, classes = np.nonzero(likely)
+    if not len(steps):
+        return
     probs = np.exp(log_probs[steps, classes].astype(np.float64)).tolist()
     pairs = list(zip([alphabet.characters[c - 1] for c in classes], probs, strict=True))
-    blanks = log_probs[:, _BLANK].astype(np.float64)
+    blanks = np.exp(log_probs[:, _BLANK].astype(np.float64)).tolist()
     active, first = np.unique(steps, return_index=True)
-    at = 0
-    for step, start, end in zip(
-        active.tolist(), first.tolist(), [*first[1:].tolist(), len(pairs)], strict=True
-    ):
-        if step > at:
-            # Only prefixes among themselves are compared, so a factor that all share is left out.
-            yield 1.0, []
-        yield math.exp(blanks[step]), pairs[start:end]
-        at = step + 1
-    if at < len(log_probs):
-        yield 1.0, []
+    bounds = zip(active.tolist(), first.tolist(), [*first[1:].tolist(), len(pairs)], strict=True)
+    run: list[Step] = []
+    end = -1
+    for step, start, stop in bounds:
+        if run and step > end:
+            yield end - len(run), end, run
+            run = []
+        run.append((blanks[step], pairs[start:stop]))
+        end = step + 1
+    yield end - len(run), end, run
+
+
+def _alternatives(steps: Sequence[Step], width: int) -> list[tuple[str, float]]:
+    """The likely texts of a segment, and the probability of each: the sum over its paths.
+
+    Prefix beam search: Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition
+    using Bi-Directional Recurrent DNNs", 2014. A text has two probabilities of its paths so far: of
+    those that end in a blank and of the others, since only after a blank the same character is a
+    new one. They are plain probabilities: sums of logarithms would take several times as long.
+    """
+    texts = {"": (1.0, 0.0)}
+    for blank, likely in steps:
+        repeated = dict(likely)
+        reached = {
+            text: [blank * (b + c), c * repeated.get(text[-1:], 0.0)]
+            for text, (b, c) in texts.items()
+        }
+        for text, (after_blank, after_char) in texts.items():
+            last, either = text[-1:], after_blank + after_char
+            for char, prob in likely:
+                paths = prob * (after_blank if char == last else either)
+                if known := reached.get(text + char):
+                    known[1] += paths
+                else:
+                    reached[text + char] = [0.0, paths]
+        ranked = sorted(((b + c, text) for text, (b, c) in reached.items()), reverse=True)[:width]
+        least = math.exp(_PRUNED) * ranked[0][0]
+        texts = {
+            text: (reached[text][0], reached[text][1]) for prob, text in ranked if prob >= least
+        }
+    return [(text, b + c) for text, (b, c) in texts.items()]
+
+
+def _choices(
+    segments: Sequence[Sequence[tuple[str, float]]], width: int, language: LanguageModel | None
+) -> list[str]:
+    """The text of each segment in the best text of all, given the alternatives of each segment.
+
+    Of texts that end alike only the best goes on: the language model looks at no more than their
+    last characters, so all that follows is the same for them.
+    """
+    if language is None:
+        return [max(texts, key=itemgetter(1))[0] for texts in segments]
+    best: dict[str, _Chosen] = {"": (0.0, None)}  # by their last characters
+    for texts in segments:
+        best = _extended(best, [(text, math.log(prob)) for text, prob in texts], width, language)
+    chosen = max(best.values(), key=itemgetter(0))
+    backwards = []
+    while chosen[1]:
+        text, chosen = chosen[1]
+        backwards.append(text)
+    return backwards[::-1]
+
+
+def _extended(
+    best: dict[str, _Chosen],
+    texts: Sequence[tuple[str, float]],
+    width: int,
+    language: LanguageModel,
+) -> dict[str, _Chosen]:
+    """The best choices after one more segment, given its texts and their log-probabilities."""
+    reached: dict[str, _Chosen] = {}
+    highest = -math.inf
+    for last, so_far in best.items():
+        for text, log_prob in texts:
+            score, end = so_far[0] + log_prob, last
+            # The language model can add no more than the bonus: most texts it need not look at.
+            if score + _BONUS * len(text) < highest + _PRUNED:
+                continue
+            for char in text:
+                score += _WEIGHT * language.log_probability(end, char) + _BONUS
+                end = (end + char)[-language.context :]
+            if score > highest:
+                highest = score
+            if end not in reached or reached[end][0] < score:
+                reached[end] = score, (text, so_far)
+    kept = [item for item in reached.items() if item[1][0] >= highest + _PRUNED]
+    return dict(nlargest(width, kept, key=_score))
+
+
+def _score(item: tuple[str, _Chosen]) -> float:
+    return item[1][0]
 
 
 def _align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:

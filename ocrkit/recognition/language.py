@@ -7,12 +7,14 @@ only how characters follow one another. `ocrkit.training.language_counts` counts
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,7 +23,11 @@ from ocrkit.errors import CheckpointError
 
 START = "\n"  # stands before the first character of a line
 _LAST = "\U0010ffff"  # sorts after every other character
-_CACHED = 20_000  # contexts whose probabilities are kept for the next time, some 40 MB of them
+_CACHED = 50_000  # contexts whose probabilities are kept for the next time
+
+# The shares of the characters that were seen after a context, the share that is left for what is
+# expected after the context without its first character, and what that is.
+_After = tuple[dict[str, float], float, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +41,7 @@ class LanguageModel:
 
     grams: tuple[list[str], ...]
     times: tuple[np.ndarray, ...]
-    _log_probs: dict[str, list[float]] = field(default_factory=dict, repr=False)
-    _probs: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _known: dict[str, _After] = field(default_factory=dict, repr=False)
 
     @classmethod
     def count(cls, texts: Iterable[str], order: int = 5, at_least: int = 3) -> LanguageModel:
@@ -58,46 +63,42 @@ class LanguageModel:
         grams = tuple([gram for gram, _ in table] for table in tables)
         return cls(grams, tuple(np.array([seen for _, seen in table], int) for table in tables))
 
+    @property
+    def context(self) -> int:
+        """How many characters before the next one it looks at."""
+        return len(self.grams) - 1
+
     def log_probability(self, before: str, character: str) -> float:
         """Natural logarithm of the probability of `character` after `before`, the line so far."""
-        context = (START + before)[1 - len(self.grams) :] if len(self.grams) > 1 else ""
-        known = self._log_probs.get(context)
-        if known is None:
-            if len(self._log_probs) >= _CACHED:
-                self._log_probs.clear()
-                self._probs.clear()
-            known = self._log_probs[context] = np.log(self._distribution(context)).tolist()
-        return known[self._classes.get(character, -1)]
+        known = len(before) >= self.context
+        after = self._after(before[len(before) - self.context :] if known else START + before)
+        probability, weight = 0.0, 1.0
+        while after:
+            shares, rest, after = after
+            probability += weight * shares.get(character, 0.0)
+            weight *= rest
+        return math.log(probability + weight / (len(self.grams[0]) + 1))
 
-    @cached_property
-    def _classes(self) -> dict[str, int]:
-        """The index of each known character; all others share one more index at the end."""
-        return {character: i for i, character in enumerate(self.grams[0])}
-
-    def _distribution(self, context: str) -> np.ndarray:
-        """The probability of each known character, and of any one other, after a context."""
-        known = self._probs.get(context)
+    def _after(self, context: str) -> _After:
+        """What was seen after a context: see `_After`."""
+        known = self._known.get(context)
         if known is not None:
             return known
-        size = len(self.grams[0]) + 1
-        shorter = self._distribution(context[1:]) if context else np.full(size, 1 / size)
+        if len(self._known) >= _CACHED:
+            self._known.clear()
         grams = self.grams[len(context)]
         # The n-grams that begin with the context lie side by side.
         first, last = bisect_left(grams, context), bisect_left(grams, context + _LAST)
-        if first == last:
-            return shorter
-        kinds = last - first
-        seen = self.times[len(context)][first:last]
-        result = kinds * shorter
-        result[self._followers[len(context)][first:last]] += seen
-        result /= seen.sum() + kinds
-        self._probs[context] = result
-        return result
-
-    @cached_property
-    def _followers(self) -> tuple[np.ndarray, ...]:
-        """The index of the last character of each n-gram."""
-        return tuple(np.array([self._classes[gram[-1]] for gram in table]) for table in self.grams)
+        shorter = self._after(context[1:]) if context else None
+        if shorter and first == last:
+            found = shorter
+        else:
+            seen, kinds = self.times[len(context)][first:last].tolist(), last - first
+            total = sum(seen) + kinds
+            shares = {g[-1]: n / total for g, n in zip(grams[first:last], seen, strict=True)}
+            found = shares, kinds / total, shorter
+        self._known[context] = found
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write the model to an .npz file."""

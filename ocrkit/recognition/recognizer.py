@@ -12,7 +12,7 @@ import numpy as np
 from ocrkit.image import Preprocessing, fit, fitted_width, magnified, tighten
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import FILES, load_backend, load_file
-from ocrkit.recognition.ctc import Decoded, beam, greedy, log_softmax, uncertainty
+from ocrkit.recognition.ctc import Decoded, beam, log_softmax, most_probable, uncertainty
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
 from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
@@ -141,11 +141,11 @@ class Recognizer:
     def _decode(self, log_probs: np.ndarray, unsure: float) -> Decoded:
         if self.decoder == "beam":
             return beam(log_probs, self.alphabet)
-        best = greedy(log_probs, self.alphabet)
+        best = most_probable(log_probs, self.alphabet)
         if self.decoder == "greedy":
             return best
         if best.text in ROUND_CHARACTERS:
             return single_zero(best, log_probs, self.alphabet)
         if best.confidence < MIN_CONFIDENCE or unsure <= UNCERTAIN:
             return best
-        return beam(log_probs, self.alphabet, language=default_language_model().log_probability)
+        return beam(log_probs, self.alphabet, language=default_language_model())

@@ -117,7 +117,7 @@ def spelt(text: str, alphabet: Alphabet, doubt: dict[int, tuple[str, float]]) ->
 
 
 def test_it_decides_between_readings_that_look_alike_and_leaves_clear_ones_alone():
-    alphabet, language = Alphabet(), default_language_model().log_probability
+    alphabet, language = Alphabet(), default_language_model()
     filled = spelt("pour lo bureau", alphabet, {6: ("e", 0.45)})
     assert greedy(filled, alphabet).text == beam(filled, alphabet).text == "pour lo bureau"
     assert beam(filled, alphabet, language=language).text == "pour le bureau"
@@ -130,7 +130,7 @@ def test_characters_it_puts_right_stand_where_the_network_saw_them():
     decoded = beam(
         spelt("pour lo", alphabet, {6: ("e", 0.45)}),
         alphabet,
-        language=default_language_model().log_probability,
+        language=default_language_model(),
     )
     assert [(c.char, c.start) for c in decoded.characters][-2:] == [("l", 10), ("e", 12)]
     assert decoded.characters[-1].confidence == pytest.approx(0.45, abs=1e-3)
@@ -142,7 +142,7 @@ def test_an_alphabet_that_it_does_not_know_is_read_all_the_same():
         beam(
             spelt("аб вб", alphabet, {}),
             alphabet,
-            language=default_language_model().log_probability,
+            language=default_language_model(),
         ).text
         == "аб вб"
     )
