@@ -51,7 +51,7 @@ CREATE TABLE pages (
     file INTEGER NOT NULL REFERENCES files,
     number INTEGER NOT NULL,
     confidence REAL, expected_cer REAL, seconds REAL,
-    lines INTEGER,
+    lines INTEGER, left_out INTEGER,  -- in its text, and found but not in it
     error TEXT,                       -- why it could not be read
     data BLOB,                        -- the page as in the JSON format, by zlib
     UNIQUE (file, number)
@@ -111,7 +111,10 @@ class Content:
 
 @dataclass(frozen=True)
 class PageRow:
-    """A page of the catalogue without its lines. `seconds`: of work, `lines`: how many."""
+    """A page of the catalogue without its lines.
+
+    seconds: of work. lines, left_out: how many are in its text, and were found but are not in it.
+    """
 
     path: Path
     name: str
@@ -121,6 +124,7 @@ class PageRow:
     expected_cer: float | None
     seconds: float | None
     lines: int | None
+    left_out: int | None
     error: str | None
 
     @property
@@ -315,7 +319,7 @@ class Catalogue:
         """All pages without their lines: the worst first, those without text last."""
         sql = (
             "SELECT f.path, f.name, f.stem, p.number, p.confidence, p.expected_cer, p.seconds, "
-            "p.lines, p.error FROM pages p JOIN files f ON p.file = f.id "
+            "p.lines, p.left_out, p.error FROM pages p JOIN files f ON p.file = f.id "
             "ORDER BY p.error IS NULL, coalesce(p.lines, 0) = 0, "
             "coalesce(p.expected_cer, 1 - p.confidence) DESC, f.id, p.number"
         )
@@ -369,10 +373,11 @@ class Catalogue:
 
     def _insert_page(self, connection: sqlite3.Connection, file: int, page: Page) -> None:
         seconds = sum(page.seconds.values())
-        facts = (page.number, page.confidence, page.expected_cer, seconds, len(page.lines))
+        counts = len(page.lines), len(page.left_out)
+        facts = (page.number, page.confidence, page.expected_cer, seconds, *counts)
         cursor = connection.execute(
-            "INSERT INTO pages (file, number, confidence, expected_cer, seconds, lines, data) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pages (file, number, confidence, expected_cer, seconds, lines, "
+            "left_out, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (file, *facts, _data(page)),
         )
         text = indexed_text(page)

@@ -19,7 +19,17 @@ REPORT, TABLE = "report.html", "report.csv"
 SHOWN = 24  # pages with a picture
 LISTED = 500  # pages and files in the tables of the HTML report; the CSV file has all
 THUMBNAIL = 360  # px, the longer side
-COLUMNS = ("file", "page", "state", "expected_cer", "confidence", "lines", "seconds", "error")
+COLUMNS = (
+    "file",
+    "page",
+    "state",
+    "expected_cer",
+    "confidence",
+    "lines",
+    "left_out",
+    "seconds",
+    "error",
+)
 STYLE = """
 body {font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem}
 table {border-collapse: collapse; width: 100%} th, td {text-align: left; padding: .2rem .6rem;
@@ -49,14 +59,15 @@ def _csv(catalogue: Catalogue, left_out: Sequence[Path]) -> bytes:
     table = csv.writer(text)
     table.writerow(COLUMNS)
     for page in catalogue.page_rows():
-        facts = page.expected_cer, page.confidence, page.lines, page.seconds
+        facts = page.expected_cer, page.confidence, page.lines, page.left_out, page.seconds
         numbers = ["" if fact is None else f"{fact:.6g}" for fact in facts]
         table.writerow([one_line(page.name), page.number, page.state, *numbers, page.error or ""])
+    blank = [""] * (len(COLUMNS) - 4)
     for file in catalogue.files():
         if file.error and not file.pages:
-            table.writerow([one_line(file.name), "", "failed", *[""] * 4, one_line(file.error)])
+            table.writerow([one_line(file.name), "", "failed", *blank, one_line(file.error)])
     for path in left_out:
-        table.writerow([one_line(path), "", "left out", *[""] * 4, "not an image"])
+        table.writerow([one_line(path), "", "left out", *blank, "not an image"])
     return text.getvalue().encode()
 
 
@@ -71,12 +82,13 @@ def _html(catalogue: Catalogue, summary: str, left_out: Sequence[Path]) -> bytes
         f"<p>In the catalogue: {total.files} files, {total.pages} pages, {total.empty} of them "
         f"without text; {total.failed_files} files and {total.failed_pages} pages failed.</p>",
         "<h2>Pages to look at first</h2><p>By expected error rate (CER) or, where it is unknown, "
-        "by confidence; the worst first.</p>",
+        "by confidence; the worst first. Lines that were found but are not in the text are counted "
+        "as left out; the JSON format has their places and reasons.</p>",
         f"<div class='pages'>{''.join(map(_figure, pages[:SHOWN]))}</div>",
         *_failures(failed),
         *_left_out(left_out),
         f"<h2>Pages</h2>{_more(total.pages)}<table><tr><th>file<th>page<th>expected CER"
-        f"<th>confidence<th>lines<th>seconds{''.join(map(_row, pages))}</table></html>",
+        f"<th>confidence<th>lines<th>left out<th>seconds{''.join(map(_row, pages))}</table></html>",
     ]
     return "\n".join(parts).encode()
 
@@ -92,7 +104,8 @@ def _quality(page: PageRow) -> str:
     cer = f"expected CER {page.expected_cer:.1%}, " if page.expected_cer is not None else ""
     if page.state != "read":
         return page.state
-    return f"{cer}confidence {page.confidence:.0%}, {page.lines} lines"
+    left_out = f", {page.left_out} left out" if page.left_out else ""
+    return f"{cer}confidence {page.confidence:.0%}, {page.lines} lines{left_out}"
 
 
 def _thumbnail(page: PageRow) -> str:
@@ -131,7 +144,7 @@ def _left_out(paths: Sequence[Path]) -> Iterator[str]:
 def _row(page: PageRow) -> str:
     cer = "" if page.expected_cer is None else f"{page.expected_cer:.1%}"
     confidence = "" if page.confidence is None else f"{page.confidence:.0%}"
-    numbers = (page.number, cer, confidence, page.lines, f"{page.seconds or 0:.2f}")
+    numbers = (page.number, cer, confidence, page.lines, page.left_out, f"{page.seconds or 0:.2f}")
     cells = "".join(f"<td class='number'>{'' if n is None else n}" for n in numbers)
     return f"<tr><td>{_shown(page.name)}{cells}"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from ocrkit.archive.catalogue import Catalogue
 from ocrkit.archive.report import COLUMNS, SHOWN, write_report
-from ocrkit.document import Page
+from ocrkit.document import LeftOut, Page
 from tests.archive.helpers import OPTIONS, page_of, read_into, scan
 
 
@@ -42,8 +43,6 @@ def report(left_out: tuple[Path, ...] = ()) -> tuple[Parsed, list[dict[str, str]
 
 
 def sure(page: Page, confidence: float) -> Page:
-    from dataclasses import replace
-
     return replace(page, lines=tuple(replace(x, confidence=confidence) for x in page.lines))
 
 
@@ -60,6 +59,16 @@ def test_the_worst_pages_come_first_and_pages_without_text_last() -> None:
     assert rows[1]["confidence"] == "0.6" and rows[0]["error"] == "a.tif: damaged"
     assert tuple(rows[0]) == COLUMNS
     assert html.text.index("page 4") < html.text.index("page 3") < html.text.index("page 1")
+
+
+def test_lines_that_a_page_left_out_are_counted() -> None:
+    read_into("out", [scan("a.png", 50)])
+    page = page_of("good", number=1)
+    with Catalogue.of_a_run(Path("out")) as catalogue:
+        catalogue.add_page(1, replace(page, left_out=(LeftOut(page.lines[0], "low confidence"),) * 3))
+    html, rows = report()
+    assert rows[0]["left_out"] == "3"
+    assert "3 left out" in html.text
 
 
 def test_the_report_needs_no_other_file() -> None:
