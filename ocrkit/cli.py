@@ -199,7 +199,8 @@ LinesOption = Annotated[
     ),
 ]
 RealOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Recogniser: the share of real lines, with --lines.")
+    float | None,
+    typer.Option(min=0, max=1, help="Recogniser: the share of real lines. [default: 0.5]"),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of the random weights and of the data.")]
 WorkersOption = Annotated[
@@ -390,7 +391,7 @@ def pretrain(
     hidden: HiddenOption = None,
     height: HeightOption = None,
     lines: LinesOption = None,
-    real: RealOption = 0.5,
+    real: RealOption = None,
     seed: SeedOption = 0,
     workers: WorkersOption = 1,
     start_from: StartOption = None,
@@ -405,6 +406,9 @@ def pretrain(
     if (width or hidden or height or lines) and task == "detector":
         wrong = "for a recogniser; a detector has one size and learns from pages: leave them out"
         raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
+    if real is not None and not lines:
+        wrong = "the share of real lines: name their folder with --lines, or leave it out"
+        raise typer.BadParameter(wrong, param_hint="--real")
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
@@ -431,7 +435,7 @@ def pretrain(
                 model=model,
                 height=height,
                 lines=lines,
-                real=real,
+                real=reading.PretrainConfig.real if real is None else real,
                 ramp=ramp,
             )
             weights = reading.pretrain(folder, settings, start_from)
