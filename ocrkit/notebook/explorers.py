@@ -61,7 +61,9 @@ def _int(label: str, value: int, low: int, high: int) -> Any:
     )
 
 
-def damage(recognizer: Recognizer, ink: np.ndarray, em: float, text: str, seed: int = 0) -> Explorer:
+def damage(
+    recognizer: Recognizer, ink: np.ndarray, em: float, text: str, seed: int = 0
+) -> Explorer:
     """Damage of a line by sliders: each kind alone, and all together, with what is read.
 
     ink: the line as `typeset` draws it, (H, W) float32; em: its letter size in pixels.

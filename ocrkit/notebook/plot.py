@@ -70,7 +70,7 @@ def network(rows: Sequence[Layer]) -> Figure:
     from matplotlib import pyplot
     from matplotlib.patches import Rectangle
 
-    figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(11, 3), layout="constrained")
     x = 0.0
     for row in (row for row in rows if row.kind in ("Conv2d", "MaxPool2d", "LSTM")):
         name, color = row.layer, "#8fb7d9"
@@ -83,7 +83,7 @@ def network(rows: Sequence[Layer]) -> Figure:
         width = 0.15 + channels / 150
         axes.add_patch(Rectangle((x, -height / 2), width, height, facecolor=color, edgecolor="k"))
         label = f"{name}\n{channels} x\n{height} x {columns}"
-        axes.text(x + width / 2, height / 2 + 1, label, fontsize=7, ha="center")
+        axes.text(x + width / 2, height / 2 + 1, label, fontsize=9, ha="center")
         x += 1.6 + width
     axes.set(xlim=(-1, x), ylim=(-18, 27))
     axes.axis("off")

@@ -16,6 +16,7 @@ class Questions:
 
     def _repr_markdown_(self) -> str:
         return "\n\n".join(
-            f"**{number}.** {question}\n\n<details><summary>Answer</summary>\n\n{answer}\n\n</details>"
+            f"**{number}.** {question}\n\n"
+            f"<details><summary>Answer</summary>\n\n{answer}\n\n</details>"
             for number, (question, answer) in enumerate(self.pairs, 1)
         )

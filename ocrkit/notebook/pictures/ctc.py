@@ -144,9 +144,7 @@ def lattice(log_probs: np.ndarray, classes: list[int]) -> Lattice:
     for previous in reversed(came_from):
         best.append(int(previous[best[-1]]))
     share = np.array(rows) * np.array(columns[::-1]) / total
-    return Lattice(
-        states, share, tuple(best[::-1]), paths, total, float((highest * ends).max())
-    )
+    return Lattice(states, share, tuple(best[::-1]), paths, total, float((highest * ends).max()))
 
 
 def ctc_lattice(log_probs: np.ndarray, text: str, alphabet: Alphabet) -> Picture:
@@ -162,21 +160,14 @@ def ctc_lattice(log_probs: np.ndarray, text: str, alphabet: Alphabet) -> Picture
         for t in range(steps)
     ]
     with panels(0.55 * size + 0.9) as (figure, axes):
-        for t, (a, b) in (
-            (t, (a, b))
-            for t in range(steps - 1)
-            for a in range(size)
-            for b in range(a, min(a + 3, size))
-        ):
-            if found.may_follow(a, b) and reachable[t][a] and reachable[t + 1][b]:
+        for t, a in np.ndindex(steps - 1, size):
+            for b in range(a, min(a + 3, size)):
+                if not (found.may_follow(a, b) and reachable[t][a] and reachable[t + 1][b]):
+                    continue
                 on_best = (a, b) == found.best[t : t + 2]
                 style = {"color": RED, "lw": 2.5} if on_best else {"color": GREY, "lw": 0.7}
-                axes.annotate(
-                    "",
-                    xy=(t + 1, b),
-                    xytext=(t, a),
-                    arrowprops={"arrowstyle": "->", "shrinkA": 9, "shrinkB": 9, **style},
-                )
+                style |= {"arrowstyle": "->", "shrinkA": 9, "shrinkB": 9}
+                axes.annotate("", xy=(t + 1, b), xytext=(t, a), arrowprops=style)
         points = [(t, s) for t in range(steps) for s in range(size) if reachable[t][s]]
         shares = [found.share[point] for point in points]
         dots = axes.scatter(
@@ -197,6 +188,3 @@ def ctc_lattice(log_probs: np.ndarray, text: str, alphabet: Alphabet) -> Picture
         f"CTC lattice of {text!r}: {found.paths} paths, {together}; the best path, with "
         f"{found.best_probability:.2f}, is {way}.",
     )
-
-
-

@@ -49,7 +49,9 @@ def workflow() -> Picture:
         figure.suptitle(
             "Each notebook hands a file to the next; what you correct becomes new lines to learn"
         )
-    order = "; ".join(f"{name}: {what.replace(chr(10), ', leaves ')}" for name, what, *_ in _LESSONS)
+    order = "; ".join(
+        f"{name}: {what.replace(chr(10), ', leaves ')}" for name, what, *_ in _LESSONS
+    )
     return Picture(figure, f"The notebooks in order. {order}. Corrected lines lead back to 01.")
 
 
@@ -72,8 +74,8 @@ def conversion(stages: Sequence[Stage]) -> Picture:
     """The files of one network, each with an arrow from the file that it is made of."""
     first, last = stages[0], min(stages, key=lambda stage: stage.megabytes)
     gap, width = 10.0 / len(stages), 10.0 / len(stages) - 0.85
-    with panels(2.3) as (figure, axes):
-        blank(axes, 10, 2.3)
+    with panels(2.2) as (figure, axes):
+        blank(axes, 10, 1.9)
         for number, stage in enumerate(stages):
             text = f"{stage.name}\n{stage.numbers}\n{stage.megabytes:.2f} MB"
             color = ORANGE if "8" in stage.numbers.split()[0] else BLUE
@@ -82,8 +84,7 @@ def conversion(stages: Sequence[Stage]) -> Picture:
                 continue
             end = (0.05 + gap * number, 1.05)
             if stage.source == number - 1:
-                arrow(axes, (end[0] - 0.7, 1.05), end)
-                axes.text(end[0] - 0.35, 1.75, stage.tool, ha="center", fontsize=9)
+                arrow(axes, (end[0] - 0.72, 1.05), end, stage.tool)
             else:  # below the stages between
                 start = (0.1 + gap * stage.source + width / 2, 0.5)
                 arrow(axes, start, (end[0] + width / 2 + 0.05, 0.5), bend=0.15)

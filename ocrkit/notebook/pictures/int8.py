@@ -39,6 +39,8 @@ def affine(weights: np.ndarray, activations: np.ndarray) -> Picture:
     with panels(3.4, ncols=3) as (figure, (left, middle, right)):
         left.hist(weights, 40, color=BLUE)
         left.set(title="weights: symmetric, 0 stays 0", xlabel="weight (above: INT8)")
+        left.set(xlim=(-1.1 * most, 1.1 * most), ylabel="how many")
+        left.locator_params("x", nbins=5)
         _second_axis(left, (-most, 0, most), ("-127", "0", "127"))
         middle.hist(activations, 80, color=ORANGE, log=True)
         for end in (low, high):
@@ -75,7 +77,7 @@ def clipping(values: np.ndarray, share: float, bits: int) -> Picture:
     """
     values = values.ravel()
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    shares = np.geomspace(0.02, 1, 30)
+    shares = np.geomspace(0.02, 1, 60)
     cut = np.array([values.clip(low * s, high * s) for s in shares])
     total = [relative_error(values, quantised(values, low * s, high * s, bits)) for s in shares]
     lost = [relative_error(values, part) for part in cut]
@@ -87,7 +89,9 @@ def clipping(values: np.ndarray, share: float, bits: int) -> Picture:
         left.set(xlabel="activation", ylabel="how many", title=f"range: {share:.0%} of the largest")
         left.legend()
         right.loglog(shares, total, color=DARK_BLUE, label="rounding and clipping")
-        right.loglog(shares, np.maximum(lost, 1e-6), color=GREY, linestyle="--", label="clipping alone")
+        right.loglog(
+            shares, np.maximum(lost, 1e-6), color=GREY, linestyle="--", label="clipping alone"
+        )
         right.plot([share], [here], "o", color=RED, markersize=9, label=f"here: {here:.1%}")
         right.set(xlabel="range, as a share of the largest value", ylabel="relative error")
         right.set_ylim(min(total) / 3, 2)
@@ -95,4 +99,6 @@ def clipping(values: np.ndarray, share: float, bits: int) -> Picture:
         right.legend(loc="lower left", fontsize=9)
         title = f"{bits} bits, range {share:.0%}: error {here:.1%}; the lowest is {total[best]:.1%}"
         figure.suptitle(f"{title}, at {shares[best]:.0%}")
-    return Picture(figure, f"Error of quantised activations by range. {title}, at {shares[best]:.0%}.")
+    return Picture(
+        figure, f"Error of quantised activations by range. {title}, at {shares[best]:.0%}."
+    )

@@ -45,12 +45,20 @@ def crnn(model: CRNN, strip: np.ndarray) -> Picture:
     features = kept[STAGES[-1]][0, :, 0]
     rows[f"sequence\n{len(features)} features"] = features
     rows[f"LSTMs\n{logits.shape[2]} classes"] = np.exp(log_probs[:, classes]).T
-    with panels(5.6, nrows=len(rows), height_ratios=(1, 1, 1, 1, 1.6, 2)) as (figure, axes):
+    with panels(6.6, nrows=len(rows), height_ratios=(1, 1, 1, 1, 1.6, 0.25 * len(classes))) as (
+        figure,
+        axes,
+    ):
         for panel, (label, values) in zip(axes, rows.items(), strict=True):
-            panel.imshow(values, aspect="auto", cmap="gray" if "strip" in label else "viridis")
+            # A few very large values, at the padding, must not darken the rest.
+            most = np.quantile(values, 0.98) if "x" in label or "sequence" in label else 1
+            color = "gray" if "strip" in label else "viridis"
+            panel.imshow(values, aspect="auto", cmap=color, vmin=0, vmax=most)
             panel.set_ylabel(label, rotation=0, ha="right", va="center")
             panel.set(xticks=[], yticks=[])
-        axes[-1].set_yticks(range(len(classes)), ["blank", *shown], fontsize=8)
+        axes[-1].set_yticks(
+            range(len(classes)), ["blank", *("␣" if c == " " else c for c in shown)], fontsize=8
+        )
         axes[-1].set(ylabel="")
         axes[-1].set_xticks(range(0, len(log_probs), 5), range(0, len(log_probs), 5))
         axes[-1].set_xlabel(
@@ -61,7 +69,8 @@ def crnn(model: CRNN, strip: np.ndarray) -> Picture:
         title = f"{height} x {columns} pixels become {len(logits)} time steps, and these become "
         figure.suptitle(f"{title}“{text}”")
     layers = "; ".join(label.replace("\n", ": ") for label in rows)
-    return Picture(figure, f"The layers of the network for one line, from top to bottom. {layers}. {title}{text}.")
+    alt = f"The layers of the network for one line, from top to bottom. {layers}. {title}{text}."
+    return Picture(figure, alt)
 
 
 @contextmanager
@@ -115,13 +124,13 @@ def lstm_states(lstm: nn.LSTM, x: np.ndarray) -> dict[str, np.ndarray]:
 def lstm_gates(model: CRNN, strip: np.ndarray) -> Picture:
     """An LSTM cell, and the gates of one unit of the first LSTM along a real line (1, 1, H, W).
 
-    The unit is the one whose cell changes most along the line.
+    The unit is the one whose forget gate changes most along the line.
     """
     with _outputs(model, ("relu5",)) as kept:
         text = greedy(_run(model, strip)[:, 0], model.alphabet).text
     states = lstm_states(model.rnn[0].rnn, kept["relu5"][0, :, 0].T)  # type: ignore[arg-type, union-attr]
-    unit = int(states["cell"].std(axis=0).argmax())
-    keeps = float((states["forget"][:, unit] > 0.5).mean())
+    unit = int(states["forget"].std(axis=0).argmax())
+    forgets = int((states["forget"][:, unit] < 0.5).sum())
     with panels(3.6, ncols=2, width_ratios=(1, 1.15)) as (figure, (left, right)):
         _draw_cell(left)
         steps = np.arange(len(states["cell"]))
@@ -130,7 +139,9 @@ def lstm_gates(model: CRNN, strip: np.ndarray) -> Picture:
         right.imshow(image, cmap="gray", extent=(0, strip.shape[3] / 4, 2.3, 3.1), aspect="auto")
         shades = {"forget": RED, "input": DARK_BLUE, "output": "#777777"}
         for name, shade in shades.items():
-            right.plot(steps, 1.15 + states[name][:, unit], color=shade, lw=1.3, label=f"{name} gate")
+            right.plot(
+                steps, 1.15 + states[name][:, unit], color=shade, lw=1.3, label=f"{name} gate"
+            )
         cell = states["cell"][:, unit]
         scaled = cell / max(1e-9, abs(cell).max())
         right.plot(steps, -0.1 + scaled, color="#e08a1e", lw=2, label="cell, scaled")
@@ -138,13 +149,14 @@ def lstm_gates(model: CRNN, strip: np.ndarray) -> Picture:
         right.set_yticks([-1.1, -0.1, 0.9, 1.15, 2.15], ["-1", "0", "1", "0", "1"])
         right.legend(loc="lower center", ncols=4, fontsize=8, frameon=False, columnspacing=1)
         right.set_title(f"unit {unit} of {len(states['cell'][0])}")
-        title = f"Gates decide what the cell keeps: this unit's forget gate is above one half at "
-        figure.suptitle(f"{title}{keeps:.0%} of the steps")
+        title = "Gates decide what the cell keeps: this unit forgets more than half of it at "
+        title += f"{forgets} of {len(steps)} steps"
+        figure.suptitle(title)
     return Picture(
         figure,
         "An LSTM cell. From the input and the previous output come three gates between 0 and 1 and "
         "a candidate. New cell: forget gate times old cell plus input gate times candidate. "
-        f"Output: output gate times the cell's tanh. {title}{keeps:.0%} of the steps of {text!r}.",
+        f"Output: output gate times the cell's tanh. {title} of {text!r}.",
     )
 
 

@@ -10,6 +10,8 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -25,21 +27,27 @@ class Picture:
     """A figure for a notebook.
 
     alt: what a reader knows after seeing it, for those who cannot see it. JupyterLab takes such a
-    text only from HTML, so the picture is displayed as HTML.
+    text only from HTML, so the picture is displayed as HTML. photo: whether it is mostly pixels.
     """
 
     figure: Figure
     alt: str
+    photo: bool = False
 
-    def png(self) -> bytes:
-        """The figure as a PNG file."""
-        self.figure.savefig(data := BytesIO(), format="png", dpi=DPI, facecolor="white")
+    def file(self) -> bytes:
+        """The figure as a small file: PNG with few colours, or JPEG if it is a `photo`."""
+        self.figure.savefig(drawn := BytesIO(), format="png", dpi=DPI, facecolor="white")
+        picture, data = Image.open(drawn).convert("RGB"), BytesIO()
+        if self.photo:
+            picture.save(data, "JPEG", quality=65)
+        else:
+            picture.quantize(128).save(data, "PNG", optimize=True)
         return data.getvalue()
 
     def _repr_html_(self) -> str:
-        data = b64encode(self.png()).decode()
+        kind, data = "jpeg" if self.photo else "png", b64encode(self.file()).decode()
         return (
-            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}" '
+            f'<img alt="{escape(self.alt)}" src="data:image/{kind};base64,{data}" '
             'style="max-width: 100%">'
         )
 
@@ -70,22 +78,28 @@ def box(axes: Any, x: float, y: float, width: float, height: float, text: str, c
     )
     axes.add_patch(shape)
     head, *rest = text.split("\n")
-    middle, step = x + width / 2, 0.21
-    top = y + height / 2 + step * len(rest) / 2
-    axes.text(middle, top, head, ha="center", va="center", weight="bold")
-    for number, line in enumerate(rest, 1):
-        axes.text(middle, top - step * number, line, ha="center", va="center", fontsize=9)
+    for number, line in enumerate([head, *rest]):
+        axes.annotate(
+            line,
+            (x + width / 2, y + height / 2),
+            (0, 13 * (len(rest) / 2 - number)),  # points: a line of text
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=9 if number else 10,
+            weight="normal" if number else "bold",
+        )
 
 
 def arrow(
     axes: Any, start: tuple[float, float], end: tuple[float, float], text: str = "", bend: float = 0
 ) -> None:
-    """An arrow, with a text beside its middle; `bend` is the arc's height as a share of its length."""
+    """An arrow with a text above its middle; `bend`: the arc's height, as a share of its length."""
     style = {"arrowstyle": "-|>", "color": "#444444", "connectionstyle": f"arc3,rad={bend}"}
     axes.annotate("", xy=end, xytext=start, arrowprops=style)
     if text:
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-        axes.text(x, y + 0.12, text, ha="center", va="bottom", fontsize=9)
+        axes.text(x, y + 0.08, text, ha="center", va="bottom", fontsize=9)
 
 
 def blank(axes: Any, width: float, height: float) -> None:

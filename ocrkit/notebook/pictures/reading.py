@@ -33,7 +33,8 @@ def damaged(lines: Mapping[str, np.ndarray], text: str, recognizer: Recognizer) 
         title = f"Wrong characters of {len(text)}: at most {max(single)} with one kind of damage, "
         figure.suptitle(f"{title}{together} with all of them")
     said = "; ".join(f"{n}: {read}" for n, read in zip(lines, predictions, strict=True))
-    return Picture(figure, f"{title}{together} with all of them. Read: {said}. Target: {text}.")
+    alt = f"{title}{together} with all of them. Read: {said}. Target: {text}."
+    return Picture(figure, alt, photo=True)
 
 
 def doubt(confidences: Sequence[float], correct: Sequence[bool], limit: float) -> Picture:

@@ -20,8 +20,8 @@ def intensity(layers: Sequence[Layer], strips: int, value: int) -> float:
     """
     work = strips * sum(layer.multiply_adds for layer in layers)
     numbers = sum(layer.parameters for layer in layers)
-    numbers += 2 * strips * sum(
-        int(np.prod(layer.output)) for layer in layers if layer.multiply_adds
+    numbers += (
+        2 * strips * sum(int(np.prod(layer.output)) for layer in layers if layer.multiply_adds)
     )
     return work / (value * numbers)
 
@@ -42,15 +42,17 @@ def roofline(
     with panels(3.6) as (figure, axes):
         for name, peak in peaks.items():
             axes.loglog(x, np.minimum(peak, bandwidth * x), color=colors[name], lw=2)
-            axes.text(x[-1], peak * 1.08, f"matrix product {name}", ha="right", color=colors[name])
+            axes.text(ridges[name] * 1.9, peak * 1.08, f"matrix product {name}", color=colors[name])
         slope = x[len(x) // 12]
-        axes.text(slope, bandwidth * slope * 1.7, f"memory: {bandwidth:.0f} GB/s", color="#444444")
-        for name, (at, rate) in points.items():
+        axes.text(slope * 1.15, bandwidth * slope, f"memory: {bandwidth:.0f} GB/s", color="#444444")
+        before = 0.0  # labels of points that are close to each other are set apart
+        for name, (at, rate) in sorted(points.items(), key=lambda point: point[1][1]):
             color = colors.get(name.split()[-1], ORANGE)
             axes.plot(at, rate, "o", color=color, markersize=8)
-            axes.annotate(
-                f"{name}: {rate:.0f}", (at, rate), (9, -4), textcoords="offset points", fontsize=9
-            )
+            place = (9, 3 if rate < 1.3 * before else -8)
+            label = f"{name}: {rate:.0f}"
+            axes.annotate(label, (at, rate), place, textcoords="offset points", fontsize=9)
+            before = rate
         axes.set(xlabel="multiply-adds per byte", ylabel="billions of multiply-adds per s")
         lowest = min(rate for _, rate in points.values())
         axes.set_ylim(lowest / 3, max(peaks.values()) * 2)
@@ -62,5 +64,6 @@ def roofline(
     rates = "; ".join(f"{name} {rate:.0f}" for name, (_, rate) in points.items())
     roofs = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
     return Picture(
-        figure, f"Roofline, in billions of multiply-adds per second. Roofs: {roofs}. {rates}. {where}."
+        figure,
+        f"Roofline, in billions of multiply-adds per second. Roofs: {roofs}. {rates}. {where}.",
     )
