@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -73,12 +74,12 @@ def ctc_frames(
 
 
 def _cell(
-    axes: object, x: float, y: float, width: float, text: str, color: str, size: float = 9
+    axes: Any, x: float, y: float, width: float, text: str, color: str, size: float = 9
 ) -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((x, y), width, 1.4, facecolor=color, edgecolor="white"))  # type: ignore[attr-defined]
-    axes.text(x + width / 2, y + 0.7, text, ha="center", va="center", fontsize=size)  # type: ignore[attr-defined]
+    axes.add_patch(Rectangle((x, y), width, 1.4, facecolor=color, edgecolor="white"))
+    axes.text(x + width / 2, y + 0.7, text, ha="center", va="center", fontsize=size)
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,7 @@ def ctc_lattice(log_probs: np.ndarray, text: str, alphabet: Alphabet) -> Picture
     found = lattice(log_probs, alphabet.encode(text))
     size, steps = len(found.states), len(log_probs)
     names = ["blank" if s == 0 else alphabet.characters[s - 1] for s in found.states]
-    reachable = [
-        [t >= s // 2 and steps - 1 - t >= (size - 1 - s) // 2 for s in range(size)]
-        for t in range(steps)
-    ]
+    reachable = found.share > 0
     with panels(0.55 * size + 0.9) as (figure, axes):
         for t, a in np.ndindex(steps - 1, size):
             for b in range(a, min(a + 3, size)):

@@ -91,10 +91,8 @@ def conversion(stages: Sequence[Stage]) -> Picture:
                 axes.text((start[0] + end[0] + width / 2) / 2, 0.0, stage.tool, fontsize=9)
         title = f"One network, {len(stages)} files: from {first.megabytes:.2f} MB ({first.name}) "
         figure.suptitle(f"{title}to {last.megabytes:.2f} MB ({last.name})")
-    parts = (
-        f"{stage.name}, {stage.numbers}, {stage.megabytes:.2f} MB"
-        + (f", made by {stage.tool} of {stages[stage.source].name}" if stage.tool else "")
-        for stage in stages
-        if stage.source is not None or not stage.tool
-    )
+    parts = []
+    for stage in stages:
+        made = "" if stage.source is None else f", by {stage.tool} of {stages[stage.source].name}"
+        parts.append(f"{stage.name}, {stage.numbers}, {stage.megabytes:.2f} MB{made}")
     return Picture(figure, f"Stages of conversion. {'; '.join(parts)}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ocrkit.notebook.pictures.picture import BLUE, DARK_BLUE, GREY, ORANGE, RED, Picture, panels
@@ -64,9 +66,9 @@ def affine(weights: np.ndarray, activations: np.ndarray) -> Picture:
     )
 
 
-def _second_axis(axes: object, places: tuple[float, ...], names: tuple[str, ...]) -> None:
+def _second_axis(axes: Any, places: tuple[float, ...], names: tuple[str, ...]) -> None:
     """Integers above the histogram, on a second axis; the title goes above them."""
-    top = axes.secondary_xaxis("top")  # type: ignore[attr-defined]
+    top = axes.secondary_xaxis("top")
     top.set_xticks(places, names, color=RED)
 
 
@@ -94,7 +96,7 @@ def clipping(values: np.ndarray, share: float, bits: int) -> Picture:
         )
         right.plot([share], [here], "o", color=RED, markersize=9, label=f"here: {here:.1%}")
         right.set(xlabel="range, as a share of the largest value", ylabel="relative error")
-        right.set_ylim(min(total) / 3, 2)
+        right.set_ylim(max(min(total) / 3, 1e-4), 2)
         right.set_title(f"{2**bits - 1} steps of {(high - low) * share / (2**bits - 1):.2g}")
         right.legend(loc="lower left", fontsize=9)
         title = f"{bits} bits, range {share:.0%}: error {here:.1%}; the lowest is {total[best]:.1%}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def _outputs(model: CRNN, names: tuple[str, ...]) -> Iterator[dict[str, np.ndarr
     """What the layers of these names give while the block runs."""
     kept: dict[str, np.ndarray] = {}
 
-    def keeper(name: str):  # type: ignore[no-untyped-def]
+    def keeper(name: str) -> Callable[..., None]:
         return lambda layer, inputs, output: kept.update({name: output.detach().numpy()})
 
     hooks = [getattr(model, name).register_forward_hook(keeper(name)) for name in names]
@@ -128,7 +128,7 @@ def lstm_gates(model: CRNN, strip: np.ndarray) -> Picture:
     """
     with _outputs(model, ("relu5",)) as kept:
         text = greedy(_run(model, strip)[:, 0], model.alphabet).text
-    states = lstm_states(model.rnn[0].rnn, kept["relu5"][0, :, 0].T)  # type: ignore[arg-type, union-attr]
+    states = lstm_states(model.rnn[0].rnn, kept["relu5"][0, :, 0].T)  # type: ignore[arg-type]
     unit = int(states["forget"].std(axis=0).argmax())
     forgets = int((states["forget"][:, unit] < 0.5).sum())
     with panels(3.6, ncols=2, width_ratios=(1, 1.15)) as (figure, (left, right)):
@@ -160,7 +160,7 @@ def lstm_gates(model: CRNN, strip: np.ndarray) -> Picture:
     )
 
 
-def _draw_cell(axes: object) -> None:
+def _draw_cell(axes: Any) -> None:
     blank(axes, 6.2, 4.4)
     box(axes, 0.1, 0.1, 1.6, 0.7, "input\nx at this step", BLUE)
     box(axes, 0.1, 2.0, 1.6, 0.7, "output before\nh, one step earlier", BLUE)

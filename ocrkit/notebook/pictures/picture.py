@@ -19,7 +19,12 @@ BLUE, ORANGE, GREY, PALE = "#8fb7d9", "#e8b57d", "#999999", "#eeeeee"
 DARK_BLUE, RED = "#195ad2", "#b3261e"
 WIDTH = 10.0  # inches: 800 pixels, as wide as a notebook on a small screen
 DPI = 80
-STYLE = {"font.size": 10, "axes.titlesize": 10, "figure.titlesize": 11, "axes.grid": False}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "axes.grid": False,
+}
 
 
 @dataclass(frozen=True)
