@@ -1,4 +1,4 @@
-"""An explorer in JupyterLab in a real browser: the keyboard moves its slider, the picture follows."""
+"""An explorer in JupyterLab in a real browser: keys move its slider, and the picture follows."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Picture:
         self.figure.savefig(drawn := BytesIO(), format="png", dpi=DPI, facecolor="white")
         picture, data = Image.open(drawn).convert("RGB"), BytesIO()
         if self.photo:
-            picture.save(data, "JPEG", quality=65)
+            picture.save(data, "JPEG", quality=45)
         else:
             picture.quantize(128).save(data, "PNG", optimize=True)
         return data.getvalue()
