@@ -215,6 +215,8 @@ def test_the_roofline_says_what_memory_limits() -> None:
     assert title_of(steep) == "Roofline: memory limits a INT8"
     roofs = [line.get_ydata() for line in flat.figure.axes[0].lines[:2]]
     assert [roof.max() for roof in roofs] == [100, 400]
+    legend = [text.get_text() for text in flat.figure.axes[0].get_legend().get_texts()]
+    assert legend == ["matrix product FP32: 100", "matrix product INT8: 400"]
     labels = texts_of(flat)
     assert {"a FP32: 50", "a INT8: 100", "memory: 10 GB/s"} <= set(labels)
     assert no_text_is_cut_off(flat)

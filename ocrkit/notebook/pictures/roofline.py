@@ -41,8 +41,8 @@ def roofline(
     bound = [n for n, (at, _) in points.items() if at < ridges.get(n.split()[-1], 0)]
     with panels(3.6) as (figure, axes):
         for name, peak in peaks.items():
-            axes.loglog(x, np.minimum(peak, bandwidth * x), color=colors[name], lw=2)
-            axes.text(ridges[name] * 1.9, peak * 1.08, f"matrix product {name}", color=colors[name])
+            label = f"matrix product {name}: {peak:.0f}"
+            axes.loglog(x, np.minimum(peak, bandwidth * x), color=colors[name], lw=2, label=label)
         slope = x[len(x) // 12]
         axes.text(slope * 1.15, bandwidth * slope, f"memory: {bandwidth:.0f} GB/s", color="#444444")
         before = 0.0  # labels of points that are close to each other are set apart
@@ -56,6 +56,7 @@ def roofline(
         axes.set(xlabel="multiply-adds per byte", ylabel="billions of multiply-adds per s")
         lowest = min(rate for _, rate in points.values())
         axes.set_ylim(lowest / 3, max(peaks.values()) * 2)
+        axes.legend(loc="lower right", fontsize=9)
         axes.grid(alpha=0.3)
         where = "all points lie under the flat part: arithmetic is the limit, not memory"
         if bound:
