@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import call
+from timeit import timeit
 
 import numpy as np
 import torch
@@ -61,6 +62,20 @@ def nominal_peak(cores: int, ghz: float, features: Collection[str]) -> dict[str,
         if needed <= set(features):
             return {"FP32": cores * ghz * 1e9 * fp32, "INT8": cores * ghz * 1e9 * int8}
     return {}
+
+
+def memory_bandwidth(megabytes: int = 128, rounds: int = 5) -> Spread:
+    """Gigabytes per second that one thread reads and writes when it copies an array.
+
+    megabytes: of the array, far more than the caches hold. As in STREAM's copy (McCalpin, 1995),
+    the bytes read and the bytes written count.
+    """
+    source = np.ones(megabytes * 1_000_000 // 8)
+    target = np.zeros_like(source)
+    seconds = Spread(
+        tuple(timeit(partial(np.copyto, target, source), number=1) for _ in range(rounds))
+    )
+    return seconds.map(lambda s: 2 * source.nbytes / s / 1e9)
 
 
 def roofline(

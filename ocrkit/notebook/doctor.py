@@ -82,7 +82,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, in the order in which they are shown."""
+    """All findings, in the order in which they are shown.
+
+    In a notebook it is one line, which opens to the table; if something is broken, it is open.
+    """
 
     rows: tuple[Row, ...]
 
@@ -90,6 +93,14 @@ class Report:
     def ok(self) -> bool:
         """Whether nothing is broken; optional parts may be missing."""
         return all(row.state != "broken" for row in self.rows)
+
+    @property
+    def summary(self) -> str:
+        """One line: what is broken, or that nothing is, and how many optional parts are missing."""
+        broken = [row.what for row in self.rows if row.state == "broken"]
+        missing = sum(row.state == "optional" for row in self.rows)
+        said = f"Broken: {', '.join(broken)}" if broken else "Nothing is broken"
+        return f"{said}; {missing} optional parts are missing"
 
     def __str__(self) -> str:
         return "\n".join(
@@ -101,7 +112,11 @@ class Report:
         table += [(row.state, row.what, row.found, row.remedy) for row in self.rows]
         cell = "<td style='text-align:left'>"
         lines = (cell + cell.join(map(html.escape, texts)) for texts in table)
-        return f"<table><tr>{'<tr>'.join(lines)}</table>"
+        opened = "" if self.ok else " open"
+        return (
+            f"<details{opened}><summary>{html.escape(self.summary)}</summary>"
+            f"<table><tr>{'<tr>'.join(lines)}</table></details>"
+        )
 
 
 def doctor() -> Report:

@@ -70,8 +70,8 @@ def network(rows: Sequence[Layer]) -> Figure:
     from matplotlib import pyplot
     from matplotlib.patches import Rectangle
 
-    figure, axes = pyplot.subplots(figsize=(13, 3), layout="constrained")
-    x = 0.0
+    figure, axes = pyplot.subplots(figsize=(11, 3), layout="constrained")
+    x, tallest = 0.0, 1
     for row in (row for row in rows if row.kind in ("Conv2d", "MaxPool2d", "LSTM")):
         name, color = row.layer, "#8fb7d9"
         if row.kind == "LSTM":
@@ -80,12 +80,13 @@ def network(rows: Sequence[Layer]) -> Figure:
             height = 1
         else:
             _, channels, height, columns = row.output
+        tallest = max(tallest, height)
         width = 0.15 + channels / 150
         axes.add_patch(Rectangle((x, -height / 2), width, height, facecolor=color, edgecolor="k"))
         label = f"{name}\n{channels} x\n{height} x {columns}"
-        axes.text(x + width / 2, height / 2 + 1, label, fontsize=7, ha="center")
+        axes.text(x + width / 2, height / 2 + 1, label, fontsize=9, ha="center")
         x += 1.6 + width
-    axes.set(xlim=(-1, x), ylim=(-18, 27))
+    axes.set(xlim=(-1, x), ylim=(-tallest / 2 - 1, 0.85 * tallest))  # room for the text above
     axes.axis("off")
     pyplot.close(figure)
     return figure

@@ -9,12 +9,20 @@ import pytest
 
 from ocrkit.measure import roofline as module
 from ocrkit.measure import workers as workers_module
-from ocrkit.measure.roofline import nominal_peak, roofline
+from ocrkit.measure.roofline import memory_bandwidth, nominal_peak, roofline
 from ocrkit.measure.timing import Spread
 from ocrkit.measure.workers import worker_process
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.recognition.recognizer import Recognizer
+
+
+def test_the_bandwidth_counts_the_bytes_that_are_read_and_those_that_are_written(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(module, "timeit", lambda copy, number: 0.002)
+    # A copy of 2 MB moves 4 MB; in 2 ms that is 2 GB/s.
+    assert memory_bandwidth(megabytes=2, rounds=3).values == pytest.approx((2.0,) * 3)
 
 
 def test_the_nominal_peak_is_cores_times_clock_times_lanes_times_units() -> None:

@@ -44,6 +44,16 @@ def test_the_report_of_this_machine_names_what_the_kit_stands_on():
     assert rows["openvino"].found[0].isdigit()
 
 
+def test_in_a_notebook_the_report_is_one_line_that_opens_by_itself_if_something_is_broken():
+    fine = module.Report((module.Row("a", "1"), module.Row("b", "no", "optional", "get <b>")))
+    assert fine.summary == "Nothing is broken; 1 optional parts are missing"
+    assert fine._repr_html_().startswith("<details><summary>Nothing is broken; 1 optional")
+    assert "get &lt;b&gt;" in fine._repr_html_()
+    wrong = module.Report((*fine.rows, module.Row("disk", "full", "broken", "make room")))
+    shown = wrong._repr_html_()
+    assert shown.startswith("<details open><summary>Broken: disk; 1 optional parts")
+
+
 def test_every_row_that_is_not_ok_has_a_remedy_even_with_nothing_installed(
     versions, monkeypatch, tmp_path
 ):

@@ -55,6 +55,10 @@ def test_a_network_is_drawn_layer_by_layer() -> None:
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+    # Nothing is cut off.
+    shapes = [box.get_window_extent() for box in axes.patches]
+    frame = axes.get_window_extent().padded(1)
+    assert all(frame.containsy(y) for b in boxes + shapes for y in (b.y0, b.y1))
 
 
 def test_heat_maps_share_their_scale_and_name_their_cells() -> None:

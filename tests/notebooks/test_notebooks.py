@@ -117,6 +117,34 @@ def test_a_notebook_links_to_the_next_and_to_none_that_is_missing(name):
     assert linked >= set(NAMES[NAMES.index(name) + 1 :][:1])
 
 
+def glossary() -> list[str]:
+    text = (FOLDER / "glossary.md").read_text(encoding="utf-8")
+    return re.findall(r"^## (.+)$", text, re.MULTILINE)
+
+
+def test_the_glossary_is_in_order_and_each_word_is_linked():
+    words = glossary()
+    assert words == sorted(words, key=str.casefold)
+    text = (FOLDER / "glossary.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        text += "".join(c.source for c in load(name).cells if c.cell_type == "markdown")
+    linked = set(re.findall(r"\](?:\(glossary\.md)?\(?#([\w-]+)\)", text))
+    assert linked == {word.lower().replace(" ", "-") for word in words}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] not in ("06", "07")])
+def test_a_notebook_asks_three_questions_about_its_own_numbers(name):
+    (cell,) = (cell for cell in code(load(name)) if "\nQuestions(" in f"\n{cell.source}")
+    (call,) = (
+        node
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Questions"
+    )
+    assert len(call.args) == 3
+    answers = [pair.elts[1] for pair in call.args if isinstance(pair, ast.Tuple)]
+    assert all(any(isinstance(n, ast.FormattedValue) for n in ast.walk(a)) for a in answers)
+
+
 # --- what each must find
 
 
