@@ -175,6 +175,8 @@ def test_two_files_of_one_name_do_not_overwrite_each_other() -> None:
         (("x.png", "--format", ","), "txt, json"),
         (("x.png", "--detector", "tesseract"), "lines"),
         (("x.png", "--jobs", "0"), "jobs"),
+        (("x.png", "--backend", "tensorrt"), "ipex"),
+        (("x.png", "--recognizer", "ocrkit-fast-int8", "--backend", "ipex"), "run by openvino"),
         (("x.png", "--no-such-option"), "No such option"),
     ],
 )

@@ -11,6 +11,7 @@ from ocrkit.runtime.metadata import FORMAT, KINDS, stored_format
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SUFFIXES = (".safetensors", ".xml")  # a checkpoint, and a network that only OpenVINO runs
+EXPORTED = (".onnx", ".pt2")  # what `ocrkit.compress` writes of a recogniser, beside the .xml
 
 
 def weights_path(name_or_path: str | Path, kind: str = FORMAT) -> Path:
@@ -46,7 +47,8 @@ def models_below(folder: str | Path, kind: str = FORMAT) -> list[Path]:
 
     Unreadable ones are included, so that a person who chooses one is told what is wrong with it.
     """
-    files = (path for path in sorted(Path(folder).rglob("*")) if path.suffix in SUFFIXES)
+    suffixes = (*SUFFIXES, *EXPORTED)
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.suffix in suffixes)
     return [path for path in files if stored_format(path) in (None, kind)]
 
 
