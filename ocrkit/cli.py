@@ -228,6 +228,10 @@ RateOption = Annotated[
         help="Highest learning rate. [default: 0.002, and half of it with --start-from]",
     ),
 ]
+ModelNameOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The weights are written to FOLDER/NAME.safetensors."),
+]
 OwnPagesOption = Annotated[
     str | None,
     typer.Option(
@@ -414,6 +418,7 @@ def pretrain(
     start_from: StartOption = None,
     lr: RateOption = None,
     pages: OwnPagesOption = None,
+    model_name: ModelNameOption = "model",
 ) -> None:
     """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
@@ -426,6 +431,9 @@ def pretrain(
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
+    if not model_name or model_name != Path(model_name).name:
+        wrong = f"{model_name!r} is not a plain file name; give the folder as the argument"
+        raise typer.BadParameter(wrong, param_hint="--model-name")
     with _session() as session:
         with _status("Loading"):
             from ocrkit.recognition.network import ModelConfig
@@ -434,7 +442,7 @@ def pretrain(
         lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
+                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages, name=model_name
             )
             weights = detection.pretrain_detector(folder, config, start_from)
         else:
@@ -451,6 +459,7 @@ def pretrain(
                 lines=lines,
                 real=real,
                 ramp=ramp,
+                name=model_name,
             )
             weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))

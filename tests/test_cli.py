@@ -196,6 +196,7 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
         (("--height", "40", "--task", "detector"), "a detector has one size"),
         (("--lines", "packed", "--task", "detector"), "learns from pages"),
         (("--pages", "mine"), "--task detector"),
+        (("--model-name", "a/b"), "not a plain file name"),
     ],
 )
 def test_options_that_training_would_ignore_are_refused(
