@@ -24,7 +24,7 @@ class TrainConfig:
         random lines, padded to the widest.
     channels_last: memory layout of the convolutions, faster on most processors.
 
-    Raises ValueError for an unknown precision or ipex, or epochs, batch_size or lr that are not above 0.
+    Raises ValueError for an unknown precision or ipex, or epochs, batch_size or lr not above 0.
     """
 
     epochs: int = 10

@@ -433,9 +433,7 @@ def test_the_reference_checkpoint_is_converted_read_and_fine_tuned(tmp_path):
         words.append(Sample(path, word))
     reader, crops = Recognizer.load(converted), load_crops(words)
     assert reader.preprocessing == Preprocessing(normalize="reference", trim=False)
-    assert [set(reading.text) <= set(alphabet.characters) for reading in reader(crops)] == [
-        True
-    ] * 2
+    assert all(set(reading.text) <= set(alphabet.characters) for reading in reader(crops))
 
     fit(model, words, words, TrainConfig(epochs=1, batch_size=2), tmp_path / "tuned.safetensors")
     tuned = CRNN.load(tmp_path / "tuned.safetensors")
