@@ -165,6 +165,7 @@ class Reader(ipywidgets.VBox):
     def _list_backends(self, change: Any = None) -> None:
         """Offer the backends that can run the chosen weights; the usual one is chosen."""
         self.backend.options = backends_of(weights_path(self.recognizer.value))
+        self.backend.value = self.backend.options[0]
 
     def _uploaded(self, change: Any) -> None:
         """Put an uploaded file at the top of the list of documents, and choose it."""
