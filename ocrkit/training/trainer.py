@@ -32,8 +32,7 @@ class Trainer:
         self.bfloat16 = config.bfloat16
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.network: nn.Module = model.to(memory_format=self.layout).train()  # type: ignore[call-overload]
-        # Fused: one pass over all weights, several times as fast. IPEX has its own.
-        self.optimizer = torch.optim.AdamW(model.parameters(), config.lr, fused=not config.ipex)
+        self.optimizer = torch.optim.AdamW(model.parameters(), config.lr)
         if config.ipex:
             dtype = torch.bfloat16 if self.bfloat16 else torch.float32
             with quiet():
