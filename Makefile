@@ -38,7 +38,7 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples fonts lock clean
+.PHONY: help setup demo test test-full lab notebooks check samples fonts lock clean clean-all
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,12 @@ fonts: $(STAMP) ## list the fonts for training, and how to install the missing o
 lock: $(UV) ## solve env/*.in again into env/*.lock
 	$(compile) env/requirements.in -o $(LOCK)
 	$(compile) env/read.in --constraint $(LOCK) -o env/read.lock
+
+clean-all: ## as clean, and remove what runs wrote (output/, data/dataset*) and all downloads that uv keeps
+	@for uv in $(READ)/bin/uv $(UV); do if [ -x $$uv ]; then $$uv cache clean; fi; done
+	@if [ -d output ]; then find output -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
+	rm -rf data/dataset data/dataset-quick
+	@$(MAKE) --no-print-directory clean
 
 clean: ## remove both environments and the caches; output/ and data/ stay
 	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -97,7 +97,7 @@ DetectorOption = Annotated[
     DetectorName,
     typer.Option(
         help="What finds the text: `lines` is the kit's own network; `craft` is EasyOCR's, whose "
-        "weights must be downloaded first."
+        "weights come with ocrkit[craft]; it is slower and finds single words."
     ),
 ]
 RecognizerOption = Annotated[
@@ -105,8 +105,16 @@ RecognizerOption = Annotated[
     typer.Option(
         metavar="NAME|PATH",
         help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster, by OpenVINO), or "
-        "the path of a .safetensors or .xml file. [default: ocrkit-fast-int8 where OpenVINO is "
-        "installed, else ocrkit-fast]",
+        "the path of a .safetensors, .xml, .onnx or .pt2 file. [default: ocrkit-fast-int8 where "
+        "OpenVINO is installed, else ocrkit-fast]",
+    ),
+]
+BackendOption = Annotated[
+    Literal["pytorch", "ipex", "openvino", "onnxruntime", "inductor"] | None,
+    typer.Option(
+        help="What runs the weights: a .safetensors by `pytorch`, `ipex` or `openvino`; an .xml by "
+        "`openvino`; an .onnx by `onnxruntime`; a .pt2 by `pytorch` or `inductor`. [default: the "
+        "usual one for the file]",
     ),
 ]
 ConfidenceOption = Annotated[
@@ -221,6 +229,10 @@ RateOption = Annotated[
         help="Highest learning rate. [default: 0.002, and half of it with --start-from]",
     ),
 ]
+ModelNameOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The weights are written to FOLDER/NAME.safetensors."),
+]
 OwnPagesOption = Annotated[
     str | None,
     typer.Option(
@@ -239,6 +251,7 @@ def read(
     overlay: OverlayOption = False,
     detector: DetectorOption = "lines",
     recognizer: RecognizerOption = None,
+    backend: BackendOption = None,
     min_confidence: ConfidenceOption = MIN_CONFIDENCE,
     decoder: DecoderOption = "language",
     pages_with_text: PagesWithTextOption = "keep",
@@ -276,8 +289,15 @@ def read(
             from ocrkit.pipeline import ReadOptions
 
             options = ReadOptions(
-                detector, recognizer, min_confidence, decoder, pages_with_text, dehyphenate
+                detector,
+                recognizer,
+                min_confidence,
+                decoder,
+                pages_with_text,
+                dehyphenate,
+                backend,
             )
+            _check_backend(backend, recognizer)
         if not written:
             _print_text(paths, options, session)
             return
@@ -291,6 +311,7 @@ def read(
 def recognize(
     files: LineFiles,
     recognizer: RecognizerOption = None,
+    backend: BackendOption = None,
     decoder: DecoderOption = "language",
     json_lines: JsonOption = False,
 ) -> None:
@@ -306,7 +327,8 @@ def recognize(
         with _status("Loading"):
             from ocrkit.recognition.recognizer import Recognizer
 
-            reader = Recognizer.load(recognizer, decoder=decoder)
+            _check_backend(backend, recognizer)
+            reader = Recognizer.load(recognizer, backend, decoder=decoder)
         crops = _crops(sources, session)
         while chunk := list(islice(crops, CHUNK)):
             readings = reader([crop for _, crop in chunk])
@@ -397,6 +419,7 @@ def pretrain(
     start_from: StartOption = None,
     lr: RateOption = None,
     pages: OwnPagesOption = None,
+    model_name: ModelNameOption = "model",
 ) -> None:
     """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
@@ -412,6 +435,9 @@ def pretrain(
     if pages and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--pages")
+    if not model_name or model_name != Path(model_name).name:
+        wrong = f"{model_name!r} is not a plain file name; give the folder as the argument"
+        raise typer.BadParameter(wrong, param_hint="--model-name")
     with _session() as session:
         with _status("Loading"):
             from ocrkit.recognition.network import ModelConfig
@@ -420,7 +446,7 @@ def pretrain(
         lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
+                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages, name=model_name
             )
             weights = detection.pretrain_detector(folder, config, start_from)
         else:
@@ -437,9 +463,23 @@ def pretrain(
                 lines=lines,
                 real=reading.PretrainConfig.real if real is None else real,
                 ramp=ramp,
+                name=model_name,
             )
             weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))
+
+
+def _check_backend(backend: str | None, recognizer: str | None) -> None:
+    """Raises typer.BadParameter for a backend that cannot run the weights."""
+    from ocrkit.recognition.backends import backends_of
+    from ocrkit.runtime.weights import weights_path
+
+    if not backend:
+        return
+    path = weights_path(recognizer or "ocrkit-fast")
+    if backend not in (known := backends_of(path)):
+        wrong = f"{path.name} is run by {' or '.join(known)}, not by {backend}"
+        raise typer.BadParameter(wrong, param_hint="--backend")
 
 
 class _Session:

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 from unicodedata import category
 
 import numpy as np
@@ -63,6 +63,8 @@ class ReadOptions:
     pages_with_text: of PDF pages that have text already: "keep" takes this text instead of reading
     the page, "redo" reads the page, "skip" leaves it out; see `load_scans`.
     dehyphenate: whether words that are broken at the end of a line are joined in the text.
+    backend: what runs a recogniser that is given by name, as in `Recognizer.load`; None is the
+    usual one for its file.
     """
 
     detector: Detector | str = "lines"
@@ -71,16 +73,27 @@ class ReadOptions:
     decoder: str = "language"
     pages_with_text: PagesWithText = "keep"
     dehyphenate: bool = False
+    backend: str | None = None
+
+    def weights(self) -> Path | None:
+        """The file of weights to read with; None for a recogniser that is given as an object.
+
+        Raises CheckpointError if there is no such file.
+        """
+        if self.recognizer is None or isinstance(self.recognizer, str | Path):
+            return weights_path(self.recognizer or default_weights("ocrkit-fast", self.backend))
+        return None
 
     def load(self) -> tuple[Detector, Recognizer]:
         """The detector and the recogniser; raises what their loaders raise.
 
         What is given by name is loaded once in a process; a recogniser again if its file changes.
         """
-        detector, recognizer = self.detector, self.recognizer
-        if recognizer is None or isinstance(recognizer, str | Path):
-            path = weights_path(recognizer or default_weights("ocrkit-fast"))
-            recognizer = _recognizer(path, path.stat().st_mtime_ns, self.decoder)
+        detector, path = self.detector, self.weights()
+        if path is None:
+            recognizer = cast(Recognizer, self.recognizer)
+        else:
+            recognizer = _recognizer(path, path.stat().st_mtime_ns, self.decoder, self.backend)
         return _detector(detector) if isinstance(detector, str) else detector, recognizer
 
 
@@ -88,8 +101,8 @@ _detector = cache(load_detector)
 
 
 @lru_cache(maxsize=4)
-def _recognizer(path: Path, changed: int, decoder: str) -> Recognizer:
-    return Recognizer.load(path, decoder=decoder)
+def _recognizer(path: Path, changed: int, decoder: str, backend: str | None) -> Recognizer:
+    return Recognizer.load(path, backend, decoder=decoder)
 
 
 def read_document(
@@ -130,9 +143,9 @@ def reader_name(options: ReadOptions) -> str:
     """What reads with these options, for `Document.reader`: "ocrkit 0.2.0, ocrkit-fast-int8"."""
     from ocrkit import __version__
 
-    recognizer = options.recognizer or default_weights("ocrkit-fast")
-    named = Path(recognizer).stem if isinstance(recognizer, str | Path) else ""
-    return f"ocrkit {__version__}{', ' if named else ''}{named}"
+    recognizer = options.recognizer or default_weights("ocrkit-fast", options.backend)
+    named = Path(recognizer).stem if isinstance(recognizer, str | Path) else None
+    return ", ".join(filter(None, (f"ocrkit {__version__}", named, options.backend)))
 
 
 def _page_with_text(scan: Scan) -> Page:

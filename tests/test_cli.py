@@ -175,6 +175,8 @@ def test_two_files_of_one_name_do_not_overwrite_each_other() -> None:
         (("x.png", "--format", ","), "txt, json"),
         (("x.png", "--detector", "tesseract"), "lines"),
         (("x.png", "--jobs", "0"), "jobs"),
+        (("x.png", "--backend", "tensorrt"), "ipex"),
+        (("x.png", "--recognizer", "ocrkit-fast-int8", "--backend", "ipex"), "run by openvino"),
         (("x.png", "--no-such-option"), "No such option"),
     ],
 )
@@ -195,6 +197,7 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(
         (("--lines", "packed", "--task", "detector"), "learns from pages"),
         (("--pages", "mine"), "--task detector"),
         (("--real", "0.5"), "with --lines"),
+        (("--model-name", "a/b"), "not a plain file name"),
     ],
 )
 def test_options_that_training_would_ignore_are_refused(
@@ -241,7 +244,7 @@ def test_no_command_shows_help() -> None:
 
 def test_craft_without_its_weights_is_exit_2_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("easyocr")
-    monkeypatch.setattr("easyocr.config.MODULE_PATH", "nowhere")
+    monkeypatch.setattr("ocrkit.detection.craft.easyocr_weights", lambda: Path("nowhere"))
     result = run("read", scan("a.png"), "--detector", "craft")
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1

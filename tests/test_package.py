@@ -508,6 +508,21 @@ def test_clean_removes_both_environments(clone):
     assert not (clone / ".venv-read").exists()
 
 
+def test_clean_all_also_removes_what_runs_wrote_and_uv_s_downloads(clone):
+    for name in ("output/README.md", "output/09/README.md", "output/x.json", "data/dataset/a.jpg"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).touch()
+    (clone / "data" / "own.tsv").touch()
+    uv = clone / ".venv" / "bin" / "uv"
+    uv.write_text("#!/bin/sh\necho $* > uv.txt\n")
+    uv.chmod(0o755)
+    make(clone, "clean-all")
+    assert (clone / "uv.txt").read_text() == "cache clean\n"
+    assert [file.name for file in (clone / "output").iterdir()] == ["README.md"]
+    assert [file.name for file in (clone / "data").iterdir()] == ["own.tsv"]
+    assert not (clone / ".venv").exists()
+
+
 def test_torch_for_the_cpu_is_kept_once_chosen(clone):
     planned = make(clone, "-n", "test", "TORCH=cpu")
     assert "--torch-backend cpu" in planned
@@ -550,13 +565,17 @@ def test_the_model_card_names_every_file_of_weights():
         assert f"`{file.with_suffix('.xml').name if file.suffix == '.bin' else file.name}`" in card
 
 
-@pytest.mark.parametrize("name", ["README.md", "MODEL_CARD.md", "CHANGELOG.md"])
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md")]
+
+
+@pytest.mark.parametrize("name", [path.relative_to(ROOT).as_posix() for path in DOCUMENTS])
 def test_links_between_the_documents_lead_somewhere(name):
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document(name)):
         path, _, heading = target.partition("#")
-        assert (ROOT / (path or name)).is_file(), target
+        linked = (ROOT / name).parent / path if path else ROOT / name
+        assert linked.is_file(), target
         if heading:
-            titles = re.findall(r"^#+ (.+)$", document(path or name), re.MULTILINE)
+            titles = re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.MULTILINE)
             assert heading in {title.lower().replace(" ", "-") for title in titles}
 
 

@@ -22,7 +22,7 @@ from ocrkit.archive.words import Vocabulary, indexed_text
 from ocrkit.document import Box, Document, Line, Page, Word
 from ocrkit.errors import CatalogueError
 from ocrkit.pipeline import ReadOptions
-from ocrkit.runtime.weights import WEIGHTS, default_weights, weights_path
+from ocrkit.runtime.weights import WEIGHTS
 
 NAME, LOCK = "ocrkit.db", "ocrkit.lock"
 VERSION = 1  # of the tables
@@ -407,8 +407,7 @@ def fingerprint(options: ReadOptions) -> str:
     an object counts by its repr.
     """
     settings = {field.name: getattr(options, field.name) for field in fields(options)}
-    if options.recognizer is None or isinstance(options.recognizer, str | Path):
-        path = weights_path(options.recognizer or default_weights("ocrkit-fast"))
+    if path := options.weights():
         settings["recognizer"] = _hash_of([path, path.with_suffix(".bin")])
     settings["weights of the kit"] = _hash_of(sorted(WEIGHTS.iterdir()))
     return json.dumps(settings, sort_keys=True, default=repr)

@@ -32,6 +32,7 @@ def to_openvino(
     lstms: Collection[int] | None = None,
     validation: Sequence[LabelledStrip] | None = None,
     tolerance: float = 0.01,
+    onnx: str | Path | None = None,
 ) -> Path:
     """Write the model as OpenVINO IR: `path` (an .xml) and a .bin with its weights in 16 bits.
 
@@ -46,15 +47,20 @@ def to_openvino(
         `tolerance` (relative) below the original. This does not protect against wrong INT8 LSTMs:
         NNCF measures before the weights are stored in 8 bits, when OpenVINO still runs LSTMs in
         floating point.
+    onnx: convert this file, which `export_onnx` wrote of the model, instead of the network itself,
+        as the reference kit does.
 
-    Raises ValueError if `path` does not end in .xml or the calibration set is empty, and
-    OcrkitError if NNCF cannot set layers back, which can happen with `lstms`.
+    Raises ValueError if `path` does not end in .xml, the calibration set is empty or the ONNX file
+    is not of this model; OcrkitError if NNCF cannot set layers back, which can happen with `lstms`.
     """
     path = prepared_path(path, ".xml")
     inputs = calibration_inputs(model, calibration) if int8 else []
     ov = import_openvino()
-    height = -1 if isinstance(model, LineNet) else model.preprocessing.height
-    ir = to_openvino_network(model, height)
+    if onnx:
+        ir = _from_onnx(onnx, model)
+    else:
+        height = -1 if isinstance(model, LineNet) else model.preprocessing.height
+        ir = to_openvino_network(model, height)
     ir.set_rt_info(json.dumps(model.metadata()), METADATA_KEY)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
@@ -70,6 +76,15 @@ def to_openvino(
             ov.save_model(_quantize(half, model, inputs, lstms, control), written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))
         return written.replace(path)
+
+
+def _from_onnx(path: str | Path, model: CRNN | LineNet) -> Any:
+    """The network of an ONNX file as an openvino.Model; ValueError if it is not of this model."""
+    ir = import_openvino().convert_model(path)
+    stored = ir.get_rt_info(["framework", METADATA_KEY]).astype(str)
+    if json.loads(stored) != json.loads(json.dumps(model.metadata())):
+        raise ValueError(f"{path} was not exported from this model; export it again: export_onnx")
+    return ir
 
 
 @dataclass(frozen=True)

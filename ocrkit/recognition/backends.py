@@ -25,6 +25,11 @@ FILES = {
 }
 
 
+def backends_of(path: str | Path) -> tuple[str, ...]:
+    """The backends that can run a file of weights, the usual one first."""
+    return FILES.get(Path(path).suffix, BACKENDS)
+
+
 def load_backend(name: str, model: CRNN, precision: str = "float32") -> Backend:
     """The model made ready to run by "pytorch", "ipex" or "openvino", in "float32" or "bfloat16".
 

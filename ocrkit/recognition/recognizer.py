@@ -73,7 +73,7 @@ class Recognizer:
         `load_backend` or `load_file` raise.
         """
         if name_or_path is None:
-            name_or_path = "ocrkit-fast" if backend else default_weights("ocrkit-fast")
+            name_or_path = default_weights("ocrkit-fast", backend)
         path = weights_path(name_or_path)
         if path.suffix in FILES:
             run, metadata = load_file(path, backend, precision)

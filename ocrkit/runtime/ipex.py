@@ -9,6 +9,7 @@ from torch import nn
 
 from ocrkit.errors import MissingPartError
 from ocrkit.runtime import Backend
+from ocrkit.runtime.packages import quiet
 from ocrkit.runtime.pytorch import DTYPES, module_backend
 
 
@@ -22,7 +23,8 @@ def in_ipex(model: nn.Module, precision: str = "float32") -> Backend:
 def ipex_optimized(model: nn.Module, dtype: torch.dtype, instead: str, **options: Any) -> Any:
     """The result of `ipex.optimize`; MissingPartError, which names an alternative, if it fails."""
     try:
-        import intel_extension_for_pytorch as ipex
+        with quiet():
+            import intel_extension_for_pytorch as ipex
     except (ImportError, OSError, SystemExit, AttributeError) as error:
         # While it is imported IPEX checks torch's version (and fails on its own os.exit, an
         # AttributeError) and the processor.

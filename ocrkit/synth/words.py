@@ -69,6 +69,24 @@ def reference_words(
         write(manifest, rows.encode())
 
 
+def reference_documents(folder: str | Path, count: int = 10, seed: int = 0) -> list[Path]:
+    """Write document images as the reference kit tests its pipeline on: five words in a row each.
+
+    The words are trdg's, drawn like those of `reference_words`. Returns the paths of the JPEG
+    images; the true text of each is the .txt file beside it. Raises as `draw_word` does.
+    """
+    folder, paths = Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
+    words = iter(_shuffled_words(5 * count, seed))
+    for number in range(1, count + 1):
+        text = " ".join(next(words) for _ in range(5))
+        path = folder / f"row-{number:02}.jpg"
+        draw_word(text, seed).save(path)
+        write(path.with_suffix(".txt"), f"{text}\n".encode())
+        paths.append(path)
+    return paths
+
+
 def draw_word(word: str, seed: int) -> Image.Image:
     """A word in one of trdg's fonts, RGB, 64 pixels high; it depends only on (word, seed).
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 import numpy as np
 
+from ocrkit.errors import MissingPartError
 from ocrkit.processor import machine
 from ocrkit.progress import progress as progress_bar
 from ocrkit.recognition.backends import load_backend
@@ -42,6 +44,8 @@ def fit(
     config = config or TrainConfig()
     if not train or not validation:
         raise ValueError("training takes at least one training and one validation sample")
+    if config.ipex == "auto":
+        config = replace(config, ipex=faster_with_ipex(model, train, config))
     lines, crops = training_lines(model, train), load_crops(validation)
     rng, bucket = np.random.default_rng(config.seed), model.preprocessing.bucket
     steps = config.epochs * len(deal_batches(lines, config, bucket, rng))
@@ -94,6 +98,23 @@ def _provenance(
         "validation": validation,
         "started_from": model.provenance,
     }
+
+
+def faster_with_ipex(
+    model: CRNN, train: Sequence[Sample], config: TrainConfig, rounds: int = 3
+) -> bool:
+    """Whether training steps with IPEX are faster than those without, in every round.
+
+    The two take turns on the same batches. False if IPEX is not installed or cannot be used.
+    """
+    few = train[: 10 * config.batch_size]
+    try:
+        plain, ipex = (
+            training_run(model, few, replace(config, ipex=used))[0] for used in (False, True)
+        )
+    except MissingPartError:
+        return False
+    return all(timeit(plain, number=1) > timeit(ipex, number=1) for _ in range(rounds))
 
 
 def training_run(

@@ -1,7 +1,8 @@
 """Training within a budget of minutes, in a run that can be stopped and resumed.
 
 A folder has everything that a run needs to go on: `state.pt` (weights, optimizer, weight average,
-counters), `log.csv` (a row for each evaluation) and `model.safetensors`, the averaged weights.
+counters), `log.csv` (a row for each evaluation) and the averaged weights, `model.safetensors` or
+the name that was given.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Budget:
     it warms up over `warmup` steps and falls to almost 0 at the end of the budget. decay: of the
     weight average (EMA). workers: processes that make the training data; 0 makes it between the
     steps. evaluate_every: minutes between two evaluations. held_out: lines or pages in the
-    validation set. bfloat16 is used if the processor computes in it.
+    validation set. name: of the file of the averaged weights, without suffix. bfloat16 is used if
+    the processor computes in it.
+
+    Raises ValueError for a name that is not a plain file name.
     """
 
     minutes: float = 60.0
@@ -47,6 +51,11 @@ class Budget:
     workers: int = 1
     evaluate_every: float = 4.0
     held_out: int = 400
+    name: str = "model"
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != Path(self.name).name:
+            raise ValueError(f"name is {self.name!r}; give a file name without folders")
 
 
 class Task(Protocol):
@@ -109,7 +118,7 @@ def run_within_budget(
             bar.set_postfix(row)
             evaluated = time.monotonic()
     bar.close()
-    return folder / "model.safetensors"
+    return folder / f"{config.name}.safetensors"
 
 
 class Run:
@@ -177,7 +186,7 @@ class Run:
             "processor": machine(),
             "held_out": row,
         }
-        self.average.save(folder / "model.safetensors")
+        self.average.save(folder / f"{self.config.name}.safetensors")
         TrainingState(
             self.model.state_dict(),
             self.average.state_dict(),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,26 @@ def test_after_a_failure_the_old_files_are_still_there(model, folder, tmp_path, 
     with pytest.raises(RuntimeError, match="no space"):
         to_openvino(model, tmp_path / "a.xml")
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+# --- from the ONNX file
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_the_ir_of_the_onnx_file_computes_what_that_of_the_network_does(
+    model, folder, tmp_path, int8
+):
+    calibration = [strips(1, 32 * n) for n in range(1, 13)] if int8 else None
+    source = folder / "model.onnx"
+    path = to_openvino(model, tmp_path / "ir.xml", int8, calibration, onnx=source)
+    (run, metadata), images = load_file(path), strips(3, 96)
+    own, _ = load_file(folder / ("int8.xml" if int8 else "float.xml"))
+    assert metadata.alphabet == model.alphabet
+    np.testing.assert_allclose(run(images), own(images), atol=1e-4)
+
+
+def test_an_onnx_file_of_another_model_is_refused(model, folder, tmp_path):
+    other = deepcopy(model)
+    other.provenance = {"source": "another"}
+    with pytest.raises(ValueError, match=r"model.onnx was not exported from this model"):
+        to_openvino(other, tmp_path / "ir.xml", onnx=folder / "model.onnx")

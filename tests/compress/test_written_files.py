@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,11 @@ import torch
 from ocrkit.compress.onnx import export_onnx
 from ocrkit.compress.openvino import to_openvino
 from ocrkit.errors import CheckpointError, MissingPartError
+from ocrkit.pipeline import ReadOptions, read_page, reader_name
 from ocrkit.recognition.backends import load_file
 from ocrkit.recognition.recognizer import Recognizer
+
+WHOLE = np.array([(0, 0), (60, 0), (60, 40), (0, 40)], np.float32)  # the polygon of a page
 
 # --- metadata
 
@@ -39,6 +42,21 @@ def test_a_model_needs_nothing_but_its_files(model, folder, tmp_path, name):
     run, _ = load_file(folder / name)
     own = Recognizer(run, model.alphabet, model.preprocessing, decoder=reader.decoder)
     assert reader(crops) == own(crops)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"), [("model.onnx", "onnxruntime"), ("inc.pt2", "pytorch"), ("int8.xml", None)]
+)
+def test_every_file_reads_whole_documents(folder, name, backend):
+    page = np.random.default_rng(3).integers(0, 256, (40, 60), np.uint8)
+    options = ReadOptions(recognizer=folder / name, backend=backend, decoder="greedy")
+    loaded = options.load()[1], Recognizer.load(folder / name, backend, decoder="greedy")
+    pages = [read_page(page, lambda page: [WHOLE], one, min_confidence=0) for one in loaded]
+    assert pages[0].lines or pages[0].left_out
+    assert pages[0] == replace(pages[1], seconds=pages[0].seconds)
+    assert Path(name).stem in reader_name(options)
+    with pytest.raises(ValueError, match="is run by the backend"):
+        ReadOptions(recognizer=folder / name, backend="ipex").load()
 
 
 def test_every_file_has_the_metadata_of_the_checkpoint(model, folder):

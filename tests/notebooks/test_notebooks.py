@@ -226,7 +226,7 @@ def validation_decides_the_tuning(figures: dict, output: Path) -> None:
     """Each trial once, the best by validation chosen, trained with all words and saved."""
     trials, chosen = figures["trials"], figures["chosen"]
     settings = {(t["batch_size"], t["epochs"], t["lr"]) for t in trials}
-    assert len(settings) == len(trials) == (12 if figures["preset"] == "full" else 4)
+    assert len(settings) == len(trials) == (8 if figures["preset"] == "full" else 4)
     assert min(trials, key=lambda t: t["cer"]).items() >= chosen.items()
     assert figures["resumed"]["same"] and 0 <= figures["clearly_worse"] < len(trials)
     assert figures["lowest"] in {"tuned", *figures["verdict"]}
@@ -238,7 +238,7 @@ def validation_decides_the_tuning(figures: dict, output: Path) -> None:
     said = CRNN.load(output / "crnn-tuned.safetensors").provenance
     assert said["training"].items() >= chosen.items()
     if figures["preset"] == "full":
-        assert {(80, 5, 1e-3), (80, 10, 1e-3), (20, 16, 1e-3)} <= settings
+        assert {(80, 5, 1e-3), (80, 10, 1e-3)} <= settings
         assert figures["test"]["test1000"]["images"] == 1000
         assert figures["test"]["test1000"]["accuracy"] >= 0.9
     else:
@@ -309,6 +309,11 @@ def every_artefact_is_compared(figures: dict, output: Path) -> None:
     assert pages and sum(page["cer"] for page in pages) / len(pages) < 0.1
     readers = {page["reader"] for page in figures["pages"]} | figures["without"].keys()
     assert readers >= {"ocrkit", "Tesseract", "RapidOCR", "EasyOCR"}
+    # EasyOCR and its weights are part of the lock.
+    assert "EasyOCR" not in figures["without"]
+    rows = {row["reader"]: row for row in figures["rows"]}
+    assert rows.keys() == readers - figures["without"].keys()
+    assert rows["ocrkit"]["cer"] < 0.5 and rows["ocrkit"]["seconds"] > 0
     assert all((output / name).is_file() for name in ("crnn.onnx", "crnn.xml", "crnn-int8.xml"))
 
 
@@ -318,6 +323,14 @@ def documents_are_read_from_end_to_end(figures: dict, output: Path) -> None:
     ours, int8 = list(figures["cer"].values())[:2]
     assert ours < 0.05
     assert int8 < ours + 0.01
+    # CRAFT finds words, the kit's detector lines; both are stored, with text and time.
+    lines, words = figures["detectors"]["lines"], figures["detectors"]["craft"]
+    assert words["boxes"] > 2 * lines["boxes"] and words["word F1"] > 0.6
+    for name, found in figures["detectors"].items():
+        stored = output / "07" / f"{Path(figures['sample']).stem}.{name}.json"
+        assert found["detection, s"] > 0 and stored.stat().st_size
+    assert all(read["CER"] < 0.05 for read in figures["backends"].values())
+    assert figures["backends"]["openvino"]["same text"]
     for seconds in figures["seconds"].values():
         assert set(seconds) == {"detection", "recognition", "other", "page"}
         assert min(seconds.values()) > 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrkit.errors import CheckpointError
 from ocrkit.recognition.alphabet import DEFAULT_CHARACTERS, Alphabet, normalized
 
 ALPHABET = Alphabet()
@@ -113,3 +114,33 @@ def test_an_alphabet_travels_between_processes() -> None:
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogate pair"):
         Alphabet("ab\ud800")
+
+
+# --- from a file
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".pkl"])
+def test_an_alphabet_is_loaded_in_the_order_of_its_file(tmp_path, suffix):
+    path = tmp_path / f"alphabet{suffix}"
+    data = pickle.dumps(list("ab é中")) if suffix == ".pkl" else "\ufeffab é中\n".encode()
+    path.write_bytes(data)
+    assert Alphabet.load(path).characters == "ab é中"
+
+
+def test_a_character_that_comes_twice_keeps_its_first_class_and_moves_no_other(tmp_path):
+    (tmp_path / "a.txt").write_text("abac", encoding="utf-8")
+    alphabet = Alphabet.load(tmp_path / "a.txt")
+    assert alphabet.encode("abc") == [1, 2, 4]
+    assert len(alphabet) == 5
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(print), pickle.dumps(["ab"]), b"", b"\x80junk"])
+def test_a_pickle_with_code_or_other_things_is_refused(tmp_path, content):
+    (tmp_path / "a.pkl").write_bytes(content)
+    with pytest.raises(CheckpointError, match="is no list of characters"):
+        Alphabet.load(tmp_path / "a.pkl")
+
+
+def test_a_missing_alphabet_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere.txt: No such file"):
+        Alphabet.load(tmp_path / "nowhere.txt")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
+from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.metadata import FORMAT
+from ocrkit.synth.words import draw_word
+from ocrkit.training.config import TrainConfig
+from ocrkit.training.fit import fit
+from ocrkit.training.manifest import Sample, load_crops
 
 LETTERS = Alphabet("abc ")
 SMALL = ModelConfig(0.125, None, "all")
@@ -407,3 +413,29 @@ def test_a_file_that_torch_did_not_write_is_refused(tmp_path, alphabet):
     (tmp_path / "a.pth").write_bytes(b"no pickle")
     with pytest.raises(CheckpointError, match="a.pth is not a state dict saved by torch"):
         CRNN.load_reference(tmp_path / "a.pth", alphabet)
+
+
+def test_the_reference_checkpoint_is_converted_read_and_fine_tuned(tmp_path):
+    """The recipe of notebook 02, with made-up weights in the names and shapes of CRNN-1010.pth."""
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        f"module.{name}": 0.05 * torch.rand(shape, generator=generator)
+        for name, shape in reference_table(31).items()
+    }
+    (tmp_path / "alphabet.pkl").write_bytes(pickle.dumps(list("abcdefghijklmnopqrstuvwxyz- .'")))
+    alphabet = Alphabet.load(tmp_path / "alphabet.pkl")
+    model = CRNN.load_reference(saved(state, tmp_path / "CRNN-1010.pth"), alphabet)
+    converted = model.save(tmp_path / "crnn-1010.safetensors")
+
+    words = []
+    for i, word in enumerate(("one", "two")):
+        draw_word(word, 0).save(path := tmp_path / f"{i}.jpg")
+        words.append(Sample(path, word))
+    reader, crops = Recognizer.load(converted), load_crops(words)
+    assert reader.preprocessing == Preprocessing(normalize="reference", trim=False)
+    assert all(set(reading.text) <= set(alphabet.characters) for reading in reader(crops))
+
+    fit(model, words, words, TrainConfig(epochs=1, batch_size=2), tmp_path / "tuned.safetensors")
+    tuned = CRNN.load(tmp_path / "tuned.safetensors")
+    assert "CRNN-1010.pth" in tuned.provenance["started_from"]["source"]
+    assert tuned.preprocessing == reader.preprocessing

@@ -14,7 +14,7 @@ from trdg import computer_text_generator
 from ocrkit.image import load_pages
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.synth import words
-from ocrkit.synth.words import draw_word, reference_words
+from ocrkit.synth.words import draw_word, reference_documents, reference_words
 
 SIZES = {"train": 6, "test": 3, "extra_test": 4}
 
@@ -149,3 +149,14 @@ def test_too_many_words_are_an_error(tmp_path):
     with pytest.raises(ValueError, match="trdg's dictionary has 466479"):
         reference_words(tmp_path, train=500_000, progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_of_the_reference_kit_is_five_words_in_a_row_with_its_text(tmp_path):
+    first, second = reference_documents(tmp_path, count=2, seed=1)
+    text = first.with_suffix(".txt").read_text(encoding="utf-8")
+    assert len(text.split()) == 5 and text == " ".join(text.split()) + "\n"
+    (page,) = load_pages(first)
+    assert page.shape[0] == 64 and page.shape[1] > 4 * page.shape[0]
+    assert text != second.with_suffix(".txt").read_text(encoding="utf-8")
+    again = reference_documents(tmp_path / "again", count=2, seed=1)
+    assert again[1].read_bytes() == second.read_bytes()

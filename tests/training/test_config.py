@@ -6,7 +6,9 @@ from ocrkit.training import config as module
 from ocrkit.training.config import TrainConfig
 
 
-@pytest.mark.parametrize("change", [{"precision": "int8"}, {"epochs": 0}, {"lr": -1.0}])
+@pytest.mark.parametrize(
+    "change", [{"precision": "int8"}, {"epochs": 0}, {"lr": -1.0}, {"ipex": "yes"}]
+)
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError):
         TrainConfig(**change)

@@ -16,7 +16,7 @@ from ocrkit.training import fit as module
 from ocrkit.training import manifest
 from ocrkit.training.config import TrainConfig
 from ocrkit.training.evaluation import evaluate
-from ocrkit.training.fit import fit, training_run
+from ocrkit.training.fit import faster_with_ipex, fit, training_run
 from ocrkit.training.manifest import Sample
 from ocrkit.training.trainer import Trainer
 
@@ -128,6 +128,19 @@ def test_ipex_trains_to_the_same_weights_as_torch(samples, small):
     assert not same(small(), plain)
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(faster.state_dict()[name], value, atol=1e-3, rtol=1e-2)
+
+
+def test_ipex_auto_trains_with_what_was_faster_and_says_so(samples, monkeypatch, small):
+    for faster in (True, False):
+        monkeypatch.setattr(module, "faster_with_ipex", lambda *args, f=faster: f)
+        model = small()
+        fit(model, samples, samples, replace(SHORT, ipex="auto", epochs=1))
+        assert model.provenance["training"]["ipex"] is faster
+
+
+def test_ipex_is_not_faster_where_it_cannot_be_used(samples, monkeypatch, small):
+    monkeypatch.setitem(sys.modules, "intel_extension_for_pytorch", None)
+    assert faster_with_ipex(small(), samples, SHORT) is False
 
 
 def test_a_missing_ipex_is_named_with_the_alternative(samples, monkeypatch, small):

@@ -61,7 +61,7 @@ def test_eight_lines_can_be_memorised(memorised):
 
 @quick
 def test_a_run_leaves_a_checkpoint_a_log_and_its_state(tmp_path):
-    checkpoint = pretrain(tmp_path / "run", TINY, progress=False)
+    checkpoint = pretrain(tmp_path / "run", replace(TINY, name="mine"), progress=False)
     model = CRNN.load(checkpoint)
     assert model.config == TINY.model
     assert model.alphabet == Alphabet()
@@ -80,7 +80,7 @@ def test_a_run_leaves_a_checkpoint_a_log_and_its_state(tmp_path):
         if value.is_floating_point():
             torch.testing.assert_close(value, state["average"][name], rtol=2**-11, atol=6e-8)
     files = {path.name for path in (tmp_path / "run").iterdir()}
-    assert files == {"log.csv", "model.safetensors", "state.pt"}
+    assert files == {"log.csv", "mine.safetensors", "state.pt"}
 
 
 @quick
