@@ -102,4 +102,3 @@ def hand_page(seed: int, number: int, lines: int = 12, max_chars: int = 32) -> S
         polygons.append(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32))
     scan = scan_page(print_page(page, EM, False, rng, 0.3), EM, rng, 0.3)
     return Sheet(scan, polygons, texts, "hand")
-
