@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from ocrkit import teaching
 from ocrkit.errors import CheckpointError, OcrkitError
 from ocrkit.measure.taught import Change
+from ocrkit.metrics import cer
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.teaching import Lesson
@@ -118,7 +118,7 @@ def test_what_was_forgotten_is_a_warning(tmp_path):
     assert warning.startswith("general lines are read worse than before")
 
 
-def test_int8_of_a_taught_model_reads_the_same(memorised, lines, tmp_path):
+def test_int8_of_a_taught_model_reads_nearly_the_same(memorised, tmp_path):
     from ocrkit.measure.taught import write_int8
     from ocrkit.training.manifest import Sample
 
@@ -126,7 +126,6 @@ def test_int8_of_a_taught_model_reads_the_same(memorised, lines, tmp_path):
         Sample(Path(str(i)), text, image=crop)
         for i, (text, crop) in enumerate(zip(memorised.batch.texts, memorised.crops, strict=True))
     ]
-    path = write_int8(memorised.model, tmp_path / "m-int8.xml", samples)
+    path = write_int8(memorised.model, tmp_path / "m-int8.xml", samples, 16)
     read = Recognizer.load(path, decoder="greedy")(memorised.crops)
-    right = [r.text == text for r, text in zip(read, memorised.batch.texts, strict=True)]
-    assert np.mean(right) >= 0.75
+    assert cer(memorised.batch.texts, [reading.text for reading in read]) < 0.2

@@ -86,12 +86,13 @@ def general_lines(count: int = 200) -> list[Sample]:
     ]
 
 
-def write_int8(model: CRNN, path: str | Path, samples: Sequence[Sample]) -> Path:
-    """Write a taught model in INT8, calibrated with some of the lines it learned and others.
+def write_int8(model: CRNN, path: str | Path, samples: Sequence[Sample], count: int = 150) -> Path:
+    """Write a taught model in INT8, calibrated with `count` lines, half of them synthetic.
 
-    path: an .xml. Raises ImageError for an image that cannot be read.
+    path: an .xml. samples: lines it has learned. Raises ImageError for an image that cannot be
+    read.
     """
-    own = samples[:: max(1, len(samples) // 100)]
+    own = samples[:: max(1, 2 * len(samples) // count)]
     strips = [fit(crop, model.preprocessing)[None] for crop in load_crops(own)]
-    general = list(synthetic_strips(model.preprocessing, 200))
+    general = list(synthetic_strips(model.preprocessing, count // 2))
     return to_openvino(model, path, int8=True, calibration=[*strips, *general])
