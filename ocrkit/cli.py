@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ocrkit.archive.results import Output
     from ocrkit.document import Document
     from ocrkit.image import Found
+    from ocrkit.measure.tables import Score
     from ocrkit.pipeline import ReadOptions
     from ocrkit.recognition.recognizer import Recognizer
     from ocrkit.training.manifest import Sample
@@ -442,7 +443,9 @@ def evaluate(
 
             reader = Recognizer.load(recognizer, decoder=decoder)
         if pages := pages_of(sources):
-            _print_scores(measure_pages(reader, pages), f"{len(pages)} pages", json_lines, session)
+            with redirect_stdout(sys.stderr):  # progress is no result
+                found_scores = measure_pages(reader, pages)
+            _print_scores(found_scores, f"{len(pages)} pages", json_lines, session)
             return
         found = lines_of(sources)
         for line in found.refused:
@@ -479,11 +482,12 @@ def train(
             from ocrkit.teaching import Lesson
             from ocrkit.training.config import own_lines_config
 
-        lesson = Lesson.of(sources, validation, start_from, add_characters, seed)
-        for text in lesson.notes:
-            session.say(text)
-        config = own_lines_config(len(lesson.train), epochs, minutes, lr, seed)
-        taught = lesson.teach(output, config)
+        with redirect_stdout(sys.stderr):  # progress is no result
+            lesson = Lesson.of(sources, validation, start_from, add_characters, seed)
+            for text in lesson.notes:
+                session.say(text)
+            config = own_lines_config(len(lesson.train), epochs, minutes, lr, seed)
+            taught = lesson.teach(output, config)
         if taught is None:
             session.fail("no epoch reads the validation lines better; nothing is written")
             return
@@ -678,7 +682,7 @@ def _evaluate_lines(
     """Read lines, and print how well; report: an HTML page of the worst."""
     from dataclasses import replace
 
-    from ocrkit.measure.lines import score_rows, write_line_report
+    from ocrkit.measure.lines import scores, write_line_report
     from ocrkit.metrics import confusions
     from ocrkit.recognition.alphabet import normalized
     from ocrkit.training.evaluation import evaluate as evaluated
@@ -687,7 +691,7 @@ def _evaluate_lines(
     samples = [replace(sample, text=normalized(sample.text)) for sample in samples]
     crops = load_crops(samples)
     result = evaluated(reader, samples, crops)
-    _print_scores(score_rows(result), f"{len(samples)} lines", json_lines, session)
+    _print_scores(scores(result), f"{len(samples)} lines", json_lines, session)
     if not json_lines:
         for wanted, found, count in confusions(result.targets, result.predictions, most=10):
             session.print(f"{count:5} times  {wanted!r} is read {found!r}")
@@ -696,16 +700,17 @@ def _evaluate_lines(
         session.say(f"report: {write_line_report(result, crops, names, report)}")
 
 
-def _print_scores(
-    rows: Sequence[tuple[str, str, str]], what: str, json_lines: bool, session: _Session
-) -> None:
+def _print_scores(scores: Sequence[Score], what: str, json_lines: bool, session: _Session) -> None:
     """Scores with their intervals, as a table or as JSON."""
     if json_lines:
-        session.print(json.dumps({"of": what} | {name: value for name, value, _ in rows}))
+        values: dict[str, object] = {"of": what}
+        for score in scores:
+            values |= {score.name: score.value, f"{score.name}, interval": score.interval}
+        session.print(json.dumps(values))
         return
     session.print(what)
-    for name, value, interval in rows:
-        session.print(f"{name:20} {value:>8}  {interval and f'({interval})'}")
+    for name, value, note in (score.row for score in scores):
+        session.print(f"{name:20} {value:>8}  {note and f'({note})'}".rstrip())
 
 
 def _read_into(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ocrkit.files import write
 from ocrkit.measure.diff import diff
+from ocrkit.measure.tables import Score
 from ocrkit.metrics import (
     ReliabilityBin,
     cer,
@@ -31,17 +32,13 @@ img {max-width: 100%; border: 1px solid #ccc} p {margin: .3rem 0}
 """
 
 
-def score_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """Name, value and 95 % interval of each score."""
-
-    def row(name: str, value: float, interval: tuple[float, float]) -> tuple[str, str, str]:
-        return name, f"{value:.4f}", f"{interval[0]:.4f} to {interval[1]:.4f}"
-
+def scores(evaluation: Evaluation) -> list[Score]:
+    """CER, WER and the share of exact lines, with intervals, and the calibration error."""
     return [
-        row("CER", evaluation.cer, evaluation.cer_interval),
-        row("WER", evaluation.wer, evaluation.wer_interval),
-        row("lines exact", evaluation.accuracy, evaluation.accuracy_interval),
-        ("calibration error", f"{calibration(evaluation)[0]:.4f}", ""),
+        Score("CER", evaluation.cer, evaluation.cer_interval),
+        Score("WER", evaluation.wer, evaluation.wer_interval),
+        Score("lines exact", evaluation.accuracy, evaluation.accuracy_interval),
+        Score("calibration error", calibration(evaluation)[0], note="of the words' confidences"),
     ]
 
 
@@ -63,9 +60,9 @@ def write_line_report(
     crops, names: of the lines, in the order of the evaluation. The page is one file, without
     scripts. Raises OutputError if it cannot be written.
     """
-    scores = "".join(
+    rates = "".join(
         f"<tr><td>{name}<td class='number'>{value}<td>{interval}"
-        for name, value, interval in score_rows(evaluation)
+        for name, value, interval in (score.row for score in scores(evaluation))
     )
     confused = "".join(
         f"<tr><td>{_visible(target)}<td>{_visible(read)}<td class='number'>{count}"
@@ -80,7 +77,7 @@ def write_line_report(
     page = (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>ocrkit evaluate</title>"
         f"<style>{_STYLE}</style><h1>{len(evaluation.targets):,} lines</h1>"
-        f"<table><tr><th>score<th>value<th>95 % interval{scores}</table>"
+        f"<table><tr><th>score<th>value<th>95 % interval{rates}</table>"
         f"<h2>What is read for what</h2><table><tr><th>text<th>read<th>times{confused}</table>"
         "<h2>Words by confidence</h2><table><tr><th>confidence<th>words<th>mean<th>right"
         f"{bins}</table><h2>The worst lines</h2>{''.join(sections)}</html>"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from lxml import html
 
-from ocrkit.measure.lines import calibration, score_rows, write_line_report
+from ocrkit.measure.lines import calibration, scores, write_line_report
 from ocrkit.training.evaluation import Evaluation
 
 EVALUATION = Evaluation(
@@ -15,10 +15,13 @@ EVALUATION = Evaluation(
 
 
 def test_each_score_has_its_interval():
-    rows = {name: (float(value), interval) for name, value, interval in score_rows(EVALUATION)}
-    assert rows["CER"][0] == round(EVALUATION.cer, 4)
-    assert rows["lines exact"][0] == 0.3333
-    assert all(" to " in rows[name][1] for name in ("CER", "WER", "lines exact"))
+    found = {score.name: score for score in scores(EVALUATION)}
+    assert found["CER"].value == EVALUATION.cer
+    assert found["lines exact"].row[:2] == ("lines exact", "0.3333")
+    for name in ("CER", "WER", "lines exact"):
+        low, high = found[name].interval
+        assert low <= found[name].value <= high
+        assert found[name].row[2] == f"{low:.4f} to {high:.4f}"
 
 
 def test_calibration_is_of_words():
