@@ -23,6 +23,7 @@ from ocrkit.training.history import History
 from ocrkit.training.labels import check_labels, missing_characters, split_by_page
 from ocrkit.training.manifest import Refused, Sample
 
+OWN = "ocrkit-fast"  # the weights that the reader in use was made of
 CHECKPOINT, INT8 = "model.safetensors", "model-int8.xml"
 _SHOWN = 10  # refused lines that are named
 
@@ -81,7 +82,7 @@ class Lesson:
         Raises OcrkitError if too few lines are left, CheckpointError for weights that cannot be
         trained.
         """
-        start_from = start_from or "ocrkit-fast"
+        start_from = start_from or OWN
         if Path(start_from).suffix == ".xml":
             raise CheckpointError(
                 f"{start_from} can be run but not trained; give the .safetensors it was made of"
@@ -143,7 +144,9 @@ class Lesson:
         OutputError if the folder cannot be written to.
         """
         folder = Path(folder)
-        before = Recognizer.load(self.start_from)
+        # The kit's own reader is used in INT8.
+        own = None if self.start_from == OWN else self.start_from
+        before = Recognizer.load(own)
         config = config or own_lines_config(len(self.train))
         history = fit(self.model, self.train, self.validation, config, progress=progress)
         if history.best.epoch == 0:
