@@ -38,13 +38,13 @@ def scores(evaluation: Evaluation) -> list[Score]:
         Score("CER", evaluation.cer, evaluation.cer_interval),
         Score("WER", evaluation.wer, evaluation.wer_interval),
         Score("lines exact", evaluation.accuracy, evaluation.accuracy_interval),
-        Score("calibration error", calibration(evaluation)[0], note="of the words' confidences"),
+        Score("calibration error", calibration(evaluation)[0], note="of the confidences"),
     ]
 
 
 def calibration(evaluation: Evaluation) -> tuple[float, tuple[ReliabilityBin, ...]]:
-    """The expected calibration error of the words' confidences, and their reliability diagram."""
-    outcomes = evaluation.word_outcomes
+    """The expected calibration error of the confidences of characters, and their reliability."""
+    outcomes = evaluation.character_outcomes
     return expected_calibration_error(*outcomes), reliability(*outcomes)
 
 
@@ -79,7 +79,7 @@ def write_line_report(
         f"<style>{_STYLE}</style><h1>{len(evaluation.targets):,} lines</h1>"
         f"<table><tr><th>score<th>value<th>95 % interval{rates}</table>"
         f"<h2>What is read for what</h2><table><tr><th>text<th>read<th>times{confused}</table>"
-        "<h2>Words by confidence</h2><table><tr><th>confidence<th>words<th>mean<th>right"
+        "<h2>Characters by confidence</h2><table><tr><th>confidence<th>characters<th>mean<th>right"
         f"{bins}</table><h2>The worst lines</h2>{''.join(sections)}</html>"
     )
     return write(Path(path), page.encode("utf-8", "replace"))

@@ -63,10 +63,11 @@ class Evaluation:
         return bootstrap_wer(self.targets, self.predictions)
 
     @property
-    def word_outcomes(self) -> tuple[list[float], list[bool]]:
-        """The confidence of each word that was read, and whether all its characters are right.
+    def character_outcomes(self) -> tuple[list[float], list[bool]]:
+        """For each character that was read, the confidence of its word, and whether it is right.
 
-        They are what `metrics.reliability` needs.
+        The confidence of a word is the mean of its characters. Spaces do not count. This is what
+        `metrics.reliability` needs.
         """
         confidences: list[float] = []
         correct: list[bool] = []
@@ -75,8 +76,8 @@ class Evaluation:
         ):
             right, start = correct_characters(target, prediction), 0
             for word, value in zip(prediction.split(" "), values, strict=False):
-                correct.append(all(right[start : start + len(word)]))
-                confidences.append(value)
+                correct += right[start : start + len(word)]
+                confidences += [value] * len(word)
                 start += len(word) + 1
         return confidences, correct
 

@@ -24,9 +24,9 @@ def test_each_score_has_its_interval():
         assert found[name].row[2] == f"{low:.4f} to {high:.4f}"
 
 
-def test_calibration_is_of_words():
+def test_calibration_is_of_characters():
     error, bins = calibration(EVALUATION)
-    assert sum(row.count for row in bins) == 5
+    assert sum(row.count for row in bins) == len("anolbmill") + 1 + len("right")
     assert 0 < error < 1
 
 

@@ -31,11 +31,11 @@ def test_the_worst_have_the_highest_cer_then_the_highest_confidence():
     assert result.worst(1) == [4]
 
 
-def test_a_word_is_right_if_all_its_characters_are():
-    result = Evaluation(
-        ("the old mill", "a"), ("thc old mlll", ""), (0.9, 0.0), ((0.5, 0.9, 0.7), ())
-    )
-    assert result.word_outcomes == ([0.5, 0.9, 0.7], [False, True, False])
+def test_each_character_has_the_confidence_of_its_word():
+    result = Evaluation(("the mill", "a"), ("thc mlll", ""), (0.9, 0.0), ((0.5, 0.9), ()))
+    confidences, correct = result.character_outcomes
+    assert confidences == [0.5] * 3 + [0.9] * 4
+    assert correct == [True, True, False, True, False, True, True]
 
 
 def test_word_errors_have_an_interval_too():
