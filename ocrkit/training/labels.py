@@ -24,7 +24,7 @@ from ocrkit.training.manifest import LabelledLines, Refused, Sample, load_crops
 
 # A label is taken for that of a neighbouring line if the model finds it unlikely (this negative
 # log-probability per character), and the neighbour's label so many times less unlikely.
-UNLIKELY, TIMES = 2.0, 4.0
+UNLIKELY, TIMES = 2.0, 2.5
 _BATCH = 16
 
 
