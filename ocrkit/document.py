@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, get_args
 
@@ -69,16 +69,38 @@ class Line:
 
     The polygon has 2k points (x, y): k along the top edge in reading direction, then k back along
     the bottom edge. A straight line has four: its corners, clockwise from the top left.
+    correction: what a person says the text is; "" if there is no text here, None if nobody looked.
     """
 
     polygon: tuple[tuple[float, float], ...]
     text: str
     confidence: float
     words: tuple[Word, ...] = ()
+    correction: str | None = None
 
     @property
     def box(self) -> Box:
         return Box.around(self.polygon)
+
+    @property
+    def final(self) -> str:
+        """The correction if there is one, else the reading."""
+        return self.text if self.correction is None else self.correction
+
+    @property
+    def corrected(self) -> Line:
+        """The line with its correction as its text, and a confidence of 1.
+
+        If the number of words is the same, they keep their boxes; else the line has no words.
+        """
+        if self.correction is None:
+            return self
+        texts = self.correction.split()
+        same = len(texts) == len(self.words)
+        words = (
+            Word(text, 1.0, word.box) for text, word in zip(texts, self.words, strict=False) if same
+        )
+        return Line(self.polygon, self.correction, 1.0, tuple(words))
 
 
 @dataclass(frozen=True)
@@ -144,8 +166,32 @@ class Page:
             raise ValueError("a line is in two places of the blocks")
 
     @property
+    def corrected(self) -> Page:
+        """The page with the corrections of its lines as their text.
+
+        Lines that were corrected to no text are left out, as "no text".
+        """
+        if all(line.correction is None for line in self.lines):
+            return self
+        kept = [i for i, line in enumerate(self.lines) if line.final or line.correction is None]
+        number = {old: new for new, old in enumerate(kept)}
+        empty = [line for i, line in enumerate(self.lines) if i not in number]
+        return replace(
+            self,
+            lines=tuple(self.lines[i].corrected for i in kept),
+            blocks=tuple(_renumbered(self.blocks, number)),
+            left_out=(*self.left_out, *(LeftOut(line, "no text") for line in empty)),
+        )
+
+    @property
     def text(self) -> str:
-        """A line of text for each row, with a tab between two cells; lines of no block are last."""
+        """A line of text for each row, with a tab between two cells; lines of no block are last.
+
+        Lines that were corrected have their correction.
+        """
+        return self.corrected._text()
+
+    def _text(self) -> str:
         rows = [row for block in self.blocks for row in self._rows(block)]
         placed = {number for block in self.blocks for number in block.lines}
         rows += [line.text for i, line in enumerate(self.lines) if i not in placed]
@@ -160,9 +206,10 @@ class Page:
     @property
     def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """The text of each table: rows of cells, all rows of a table of one length."""
+        page = self.corrected
         return tuple(
-            tuple(tuple(self._cell(cell) for cell in row) for row in block.rows)
-            for block in self.blocks
+            tuple(tuple(page._cell(cell) for cell in row) for row in block.rows)
+            for block in page.blocks
             if block.kind == "table"
         )
 
@@ -202,6 +249,11 @@ class Document:
     def text(self) -> str:
         """The text of all pages, with a form feed between two pages."""
         return "\f".join(page.text for page in self.pages)
+
+    @property
+    def corrected(self) -> Document:
+        """The document with the corrections of its lines as their text; see `Page.corrected`."""
+        return replace(self, pages=tuple(page.corrected for page in self.pages))
 
     @property
     def confidence(self) -> float:
@@ -252,6 +304,21 @@ def _without_hyphens(rows: Iterable[str]) -> list[str]:
     return joined
 
 
+def _renumbered(blocks: Iterable[Block], number: Mapping[int, int]) -> Iterable[Block]:
+    """The blocks with new numbers of their lines; lines without one, and empty rows, are left out.
+
+    An empty cell of a table stays, because the others would otherwise change their columns.
+    """
+    for block in blocks:
+        rows = tuple(
+            tuple(tuple(number[i] for i in cell if i in number) for cell in row)
+            for row in block.rows
+        )
+        rows = tuple(row for row in rows if any(row))
+        if rows:
+            yield Block(block.kind, rows)
+
+
 def _page_to_dict(page: Page) -> dict[str, Any]:
     return {
         "number": page.number,
@@ -267,8 +334,10 @@ def _page_to_dict(page: Page) -> dict[str, Any]:
 
 
 def _line_to_dict(line: Line) -> dict[str, Any]:
+    corrected = {} if line.correction is None else {"correction": line.correction}
     return {
         "text": line.text,
+        **corrected,
         "confidence": line.confidence,
         "polygon": line.polygon,
         "words": [{**vars(word), "box": astuple(word.box)} for word in line.words],
@@ -285,6 +354,9 @@ class _Entries:
 
     def text(self, key: str) -> str:
         return self._checked(key, lambda value: isinstance(value, str), "a text")
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if self.data.get(key) is not None else None
 
     def count(self, key: str) -> int:
         return self._checked(key, _is_count, "a whole number from 1")
@@ -363,7 +435,13 @@ def _line(line: _Entries) -> Line:
         Word(word.text("text"), word.share("confidence"), word.box("box"))
         for word in line.objects("words")
     )
-    return Line(line.polygon("polygon"), line.text("text"), line.share("confidence"), words)
+    return Line(
+        line.polygon("polygon"),
+        line.text("text"),
+        line.share("confidence"),
+        words,
+        line.optional_text("correction"),
+    )
 
 
 def _is_number(value: Any) -> bool:

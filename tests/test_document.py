@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ lines = st.builds(
     st.text(),
     shares,
     st.lists(words, max_size=3).map(tuple),
+    st.none() | st.text(),
 )
 
 
@@ -101,6 +103,36 @@ def test_lines_of_no_block_are_still_in_the_text() -> None:
     assert page_of("a", "b", "c", blocks=(Block("paragraph", (((1,),),)),)).text == "b\na\nc"
 
 
+def corrected(text: str, correction: str, *read: Word) -> Line:
+    return replace(line(text, 0.4, *read), correction=correction)
+
+
+def test_the_text_of_a_page_has_the_corrections_and_not_the_lines_without_text() -> None:
+    found = (line("Bill"), corrected("cakc", "cake"), corrected("~;", ""), line("7"), line("x"))
+    rows = (((1,), (3,)), ((2,), ()), ((4,), (0,)))
+    page = Page(9, 9, found, blocks=(Block("table", rows),))
+    assert page.text == "cake\t7\nx\tBill"
+    assert page.tables == ((("cake", "7"), ("x", "Bill")),)
+    assert [(left.line.text, left.reason) for left in page.corrected.left_out] == [
+        ("~;", "no text")
+    ]
+    assert Document("x.tif", (page,)).text == page.text
+
+
+def test_a_corrected_line_is_certain_and_its_words_stay_where_they_are() -> None:
+    read = [Word("thc", 0.3, Box(0, 0, 3, 3)), Word("end", 0.9, Box(5, 0, 9, 3))]
+    kept = corrected("thc end", "the end", *read).corrected
+    assert [(w.text, w.confidence, w.box.x0) for w in kept.words] == [("the", 1, 0), ("end", 1, 5)]
+    assert (kept.text, kept.confidence, kept.correction) == ("the end", 1, None)
+    assert corrected("thc end", "then", *read).corrected.words == ()
+
+
+def test_a_line_that_nobody_looked_at_stays_even_if_it_is_empty() -> None:
+    page = page_of("", "a")
+    assert page.corrected == page
+    assert page.text == "\na"
+
+
 @pytest.mark.parametrize("rows", [(((0,), (2,)),), (((0,),), ((0,),)), (((-1,),),)])
 def test_blocks_that_do_not_fit_their_lines_are_refused(rows: Any) -> None:
     with pytest.raises(ValueError, match="a block has line|in two places"):
@@ -167,6 +199,14 @@ def test_a_document_comes_back_from_json(document: Document) -> None:
     assert [page.seconds for page in back.pages] == [page.seconds for page in document.pages]
 
 
+def test_only_lines_that_were_looked_at_have_a_correction_in_json() -> None:
+    page = Page(9, 9, (line("a"), corrected("b", ""), corrected("c", "d")))
+    data = json.loads(json.dumps(Document("x.tif", (page,)).to_dict()))
+    written = [entry.get("correction") for entry in data["pages"][0]["lines"]]
+    assert written == [None, "", "d"]
+    assert "correction" not in data["pages"][0]["lines"][0]
+
+
 WORD = {"text": "a", "confidence": 0.5, "box": [0, 0, 4, 3]}
 LINE = {
     "polygon": [[0, 0], [9, 0], [9, 3], [0, 3]],
@@ -213,6 +253,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("pages.0.seconds", [], "seconds must be an object of numbers from 0, not this list"),
         ("pages.0.seconds", {"detect": INFINITE}, "seconds must be"),
         ("pages.0.lines.0.text", None, r"pages\[0\]\.lines\[0\]\.text must be a text, not null"),
+        ("pages.0.lines.0.correction", 3, r"lines\[0\]\.correction must be a text, not 3"),
         ("pages.0.lines.0.confidence", 1.1, "confidence must be a number from 0 to 1, not 1.1"),
         ("pages.0.lines.0.confidence", float("nan"), "confidence .*, not NaN"),
         (

@@ -29,3 +29,17 @@ def test_the_worst_have_the_highest_cer_then_the_highest_confidence():
     )
     assert result.worst() == [4, 2, 3, 1]  # what is right is no error
     assert result.worst(1) == [4]
+
+
+def test_each_character_has_the_confidence_of_its_word():
+    result = Evaluation(("the mill", "a"), ("thc mlll", ""), (0.9, 0.0), ((0.5, 0.9), ()))
+    confidences, correct = result.character_outcomes
+    assert confidences == [0.5] * 3 + [0.9] * 4
+    assert correct == [True, True, False, True, False, True, True]
+
+
+def test_word_errors_have_an_interval_too():
+    result = Evaluation(("a b", "c d"), ("a x", "c d"), (1.0, 1.0))
+    assert result.wer == 0.25
+    low, high = result.wer_interval
+    assert 0 <= low <= 0.25 <= high

@@ -10,3 +10,12 @@ def test_a_history_is_a_table():
     table = history.frame()
     assert list(table) == ["epoch", "minutes", "loss", "cer", "accuracy", "images_per_s"]
     assert list(table["cer"]) == [0.3, 0.1, 0.2, 0.1]
+
+
+def test_weights_as_good_as_those_before_are_those_of_a_trained_epoch():
+    def best(*rates: float) -> int:
+        epochs = (EpochScores(n, 0.1, None, cer, 0.5, None) for n, cer in enumerate(rates))
+        return History(tuple(epochs)).best.epoch
+
+    assert best(0.2, 0.2, 0.3) == 1
+    assert best(0.2, 0.3, 0.4) == 0

@@ -189,3 +189,11 @@ def test_crops_are_grey(samples):
     strips = load_strips(samples, Preprocessing())
     assert {strip.shape[:3] for strip in strips} == {(1, 1, 32)}
     assert len(strips) == len(samples) and strips[0].dtype == np.float32
+
+
+def test_a_line_of_a_page_has_its_image_with_it_and_is_called_by_its_number():
+    image = np.full((4, 9), 7, np.uint8)
+    line = Sample(Path("letter.json"), "text", "letter.json, page 2", 5, image)
+    assert line.name == "letter.json, page 2, line 5"
+    assert Sample(Path("a.png"), "text", "a").name == "a.png"
+    assert load_crops([line])[0] is image

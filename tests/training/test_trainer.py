@@ -50,3 +50,9 @@ class Spy(torch.nn.Module):
 )
 def test_the_learning_rate_warms_up_and_falls_to_zero(step, factor):
     assert lr_factor(step, 100) == pytest.approx(factor, abs=0.02)
+
+
+def test_the_schedule_ends_with_the_time_if_that_comes_first():
+    assert lr_factor(5, 1000, 1.0) == 0
+    assert lr_factor(5, 1000, 0.5) == pytest.approx(0.5)
+    assert lr_factor(500, 1000, 0.1) == pytest.approx(lr_factor(500, 1000))

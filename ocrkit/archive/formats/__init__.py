@@ -31,6 +31,8 @@ class Format:
     page_by_page: whether a file holds one page only.
     names_the_image: whether the file names the image by a path, which is then relative to the file.
     needs_the_image: whether the image is read again, from `Document.source`.
+    keeps_readings: whether a file holds the reading of a corrected line beside its correction;
+        the others hold the correction as the text of the line.
     """
 
     suffix: str
@@ -38,6 +40,7 @@ class Format:
     page_by_page: bool = False
     names_the_image: bool = False
     needs_the_image: bool = False
+    keeps_readings: bool = False
 
     def files(self, document: Document, stem: str | Path) -> Iterator[tuple[Path, bytes]]:
         """Paths and contents of the files that hold a document; none of them is written.
@@ -46,6 +49,7 @@ class Format:
         has several pages, the number of the page comes before the last part of the suffix:
         "letter.alto.2.xml".
         """
+        document = document if self.keeps_readings else document.corrected
         several = self.page_by_page and len(document.pages) != 1
         for part in _pages(document) if several else [document]:
             kind, dot, last = self.suffix.rpartition(".")
@@ -58,7 +62,7 @@ class Format:
 
 FORMATS = {
     "txt": Format(".txt", to_text),
-    "json": Format(".json", to_json),
+    "json": Format(".json", to_json, keeps_readings=True),
     "tsv": Format(".tsv", to_tsv),
     "hocr": Format(".hocr", to_hocr, names_the_image=True),
     "alto": Format(".alto.xml", to_alto, page_by_page=True, names_the_image=True),
