@@ -239,7 +239,7 @@ def test_no_module_takes_a_private_name_from_another(file):
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_optional_parts_are_imported_only_where_they_are_used(file):
     optional = HEAVY - {"torch", "pikepdf"}
-    if file.parent.name == "notebook" and file.stem in {"plot", "search", "widgets"}:
+    if file.parent.name == "notebook" and file.stem in {"plot", "review", "search", "widgets"}:
         optional -= {"matplotlib", "ipywidgets", "pandas"}
     if file.stem == "ocrmypdf":  # which imports it
         optional -= {"ocrmypdf"}

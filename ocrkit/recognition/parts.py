@@ -28,7 +28,7 @@ def joined(readings: Sequence[Reading], widths: Sequence[int]) -> Reading:
     for reading, width in zip(readings, widths, strict=True):
         for word in reading.words:
             ends = ((start + width * share) / sum(widths) for share in (word.start, word.end))
-            words.append(WordReading(word.text, word.confidence, *ends))
+            words.append(WordReading(word.text, word.confidence, *ends, word.characters))
         start += width
     text = " ".join(reading.text for reading in readings if reading.text)
     return Reading(text, mean_confidence(readings), tuple(words))
