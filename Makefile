@@ -54,15 +54,12 @@ test: $(STAMP) ## run the tests
 test-full: $(STAMP) ## run the tests, the slow ones too
 	$(BIN)/python -m pytest -m ""
 
-lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet, and open these in JupyterLab
+	$(BIN)/python -m ocrkit.notebook.copies
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/my_notebooks
 
 notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
-	@for notebook in $(sort $(wildcard $(NOTEBOOKS))); do \
-		$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-			--ExecutePreprocessor.record_timing=False $$notebook \
-			|| { echo "$$notebook failed; it is as it was before" >&2; exit 1; }; \
-	done
+	$(BIN)/python -m ocrkit.notebook.running $(sort $(wildcard $(NOTEBOOKS)))
 
 check: $(STAMP) ## lint, formatting and types
 	$(BIN)/ruff check

@@ -16,7 +16,7 @@ from ocrkit.document import Line
 from ocrkit.errors import OcrkitError
 from ocrkit.image import crop_polygon
 from ocrkit.notebook.corrections import Corrections, Task, expectation, rectangle
-from ocrkit.notebook.widgets import image_tag, styles
+from ocrkit.notebook.widgets import image_tag, script, styles
 from ocrkit.plain import one_line
 from ocrkit.recognition.parts import Recognize, read_in_parts
 from ocrkit.recognition.reading import Reading
@@ -29,7 +29,6 @@ with needs("ipywidgets", "ipywidgets", "set `Line.correction` and `ocrkit.save` 
 UNSURE = 0.9  # characters, or words, with a lower confidence are marked
 AROUND = 1.2  # times the height of a line: how much of the page is shown above and below it
 LONGEST = 1400  # px, the longer side of a picture
-_PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 _ACTIONS = (
     ("right", "Right (Enter)", "check", "Save the text in the field"),
     ("skip", "Skip (Esc)", "forward", "This line comes again at the end"),
@@ -105,7 +104,7 @@ class Review(ipywidgets.VBox):
         title = ipywidgets.HTML("<b>Outline in pixels (Alt+O)</b>")
         keys, parts = row(self.letters), [self.crop, self.field]
         parts += [keys, actions, self.context, title, outline]
-        return [styles(), _script(), self._command, self._mark, self.status, *parts]
+        return [styles(), script("review.js"), self._command, self._mark, self.status, *parts]
 
     def _letter(self, number: int, letter: str) -> ipywidgets.Button:
         label = f"{letter}  Alt+{number}" if number < 10 else letter
@@ -281,11 +280,3 @@ def _button(action: str, label: str, icon: str, tooltip: str) -> ipywidgets.Butt
 
 def _mark(text: str, confidence: float) -> str:
     return escape(text) if confidence >= UNSURE else f"<mark>{escape(text)}</mark>"
-
-
-def _script() -> ipywidgets.HTML:
-    """An invisible widget that brings the keys. HTML of ipywidgets runs no <script>."""
-    code = Path(__file__).with_name("review.js").read_text(encoding="utf-8")
-    return ipywidgets.HTML(
-        f'<img alt="" src="{_PIXEL}" onload="{escape(code)}">', layout={"display": "none"}
-    )
