@@ -7,6 +7,7 @@
 #         make demo PYTHON=/path/to/python3.11    which Python builds the environment
 #         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
 #         make notebooks NOTEBOOKS=notebooks/01*  some of them, by path
+#         make workshop LOCK=env/read.lock        a folder for reading only, 20 times smaller
 #
 # TORCH=cpu: torch and torchvision, in the versions of the lock, come from PyTorch's own wheel site, which
 # uv knows by name. These wheels are not the files of the lock, so their hashes cannot be checked; all other
@@ -14,6 +15,7 @@
 # changes it back. The authors did not run this variant, because they could not reach that site.
 
 UV_VERSION := 0.13.9
+WORKSHOP := output/workshop
 READ  := .venv-read
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -38,7 +40,8 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples fonts lock clean
+.PHONY: help setup demo test test-full lab notebooks check samples fonts workshop workshop-check lock clean \
+	clean-all
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -72,6 +75,12 @@ samples: $(STAMP) ## make data/samples again; the result is always the same
 fonts: $(STAMP) ## list the fonts for training, and how to install the missing ones
 	$(BIN)/python -m ocrkit.synth.fonts
 
+workshop: $(READ)/.installed ## make output/workshop, a folder that installs the kit on other computers without a network
+	$(READ)/bin/python env/workshop.py build $(WORKSHOP) $(LOCK) uv==$(UV_VERSION)
+
+workshop-check: $(READ)/.installed ## install from output/workshop without a network, and read the samples with it
+	$(READ)/bin/python env/workshop.py check $(WORKSHOP)
+
 lock: $(UV) ## solve env/*.in again into env/*.lock
 	$(compile) env/requirements.in -o $(LOCK)
 	$(compile) env/read.in --constraint $(LOCK) -o env/read.lock
@@ -79,6 +88,15 @@ lock: $(UV) ## solve env/*.in again into env/*.lock
 clean: ## remove both environments and the caches; output/ and data/ stay
 	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The cache of uv is shared with other projects: only what no project can do without a download is deleted.
+clean-all: ## also remove output/, the generated data and the caches of uv and pip; my_notebooks/ stays
+	@for uv in $(UV) $(READ)/bin/uv; do if [ -x $$uv ]; then $$uv cache clean; break; fi; done
+	@for python in $(BIN)/python $(READ)/bin/python; do \
+		if [ -x $$python ]; then $$python -m pip cache purge; break; fi; done
+	$(MAKE) clean
+	rm -rf output data/dataset data/dataset-quick
+	@echo "my_notebooks/ stays, because it is your work, and so does data/fonts"
 
 # The environments. Each has a stamp file. It is newer than the lock and pyproject.toml if both of them are
 # installed in their present form.

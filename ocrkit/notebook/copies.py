@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 
 from ocrkit.errors import OutputError
@@ -35,13 +36,19 @@ def copy_notebooks(originals: Path = ORIGINALS, copies: Path = COPIES) -> Iterat
         if not copy.exists():
             write(copy, original.read_bytes())
             yield f"{copy}: a copy of {original}"
-        elif known.get(name) != state:
-            if _fingerprint(copy) != state:
-                beside = copy.with_suffix(".new.ipynb")
-                write(beside, original.read_bytes())
-                yield f"{beside}: {original} has changed; your copy {copy} stays as it is"
+        elif known.get(name) != state and _fingerprint(copy) != state:
+            beside = _free(copy)
+            write(beside, original.read_bytes())
+            yield f"{beside}: {original} has changed; your copy {copy} stays as it is"
         known[name] = state
     write(copies / NOTES, json.dumps(known, indent=1).encode())
+
+
+def _free(copy: Path) -> Path:
+    """A path beside a copy that no file has: 01_data.new.ipynb, 01_data.new-2.ipynb, ..."""
+    endings = chain([".new"], (f".new-{number}" for number in count(2)))
+    paths = (copy.with_suffix(f"{ending}{copy.suffix}") for ending in endings)
+    return next(path for path in paths if not path.exists())
 
 
 def _notes(copies: Path) -> dict[str, str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from difflib import SequenceMatcher
 from functools import cached_property, partial
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +133,10 @@ class Review(ipywidgets.VBox):
         command = json.loads(change["new"])
         if command["step"] != self._step:
             return  # pressed before the last key was answered
-        self._filling = True
         # The browser has these values already; so they are changed there when the next are set.
         self.field.value = command["text"]
         if command["action"] == "redraw":
-            for number, value in zip(self.sides, command["box"], strict=True):
-                number.value = round(value)
-        self._filling = False
+            self._fill(command["box"])
         self._pressed(command["action"])
 
     def _pressed(self, action: str, button: Any = None) -> None:
@@ -182,22 +183,25 @@ class Review(ipywidgets.VBox):
             widget.disabled = task is None
         self.buttons["undo"].disabled = False
         self.crop.value = self.context.value = ""
-        self._filling = True
-        self.field.value = task.line.text if task else ""
         if task:
-            box = task.line.box
-            for number, value in zip(self.sides, (box.x0, box.y0, box.x1, box.y1), strict=True):
-                number.value = round(value)
-        self._filling = False
-        if task:
+            self._fill(astuple(task.line.box))
             try:
                 self._array = self.corrections.pixels(task)
                 self._draw(task)
             except OcrkitError as error:
                 problem = problem or error
         self._say(problem)
+        # The text comes last: who sees it may press the next key.
         self._step += 1
         self._mark.value = f'<span data-step="{self._step}"></span>'
+        self.field.value = task.line.text if task else ""
+
+    def _fill(self, box: Sequence[float]) -> None:
+        """Set the numbers of the outline without drawing it after each."""
+        self._filling = True
+        for number, value in zip(self.sides, box, strict=True):
+            number.value = round(value)
+        self._filling = False
 
     def _draw(self, task: Task) -> None:
         line, array = task.line, self._array
@@ -208,15 +212,17 @@ class Review(ipywidgets.VBox):
         self._draw_context(line.polygon)
 
     def _marked(self, line: Line) -> str:
-        """The reading of a line with its unsure letters marked; words, if letters are not known."""
+        """The reading of a line with its unsure letters marked; words, if letters are not known.
+
+        Unsure are letters of a low confidence, and those that are now read differently, for example
+        by other weights.
+        """
         reading = self._reading(line.polygon)
-        if reading.text == line.text and all(word.characters for word in reading.words):
-            return " ".join(
-                "".join(map(_mark, word.text, word.characters)) for word in reading.words
-            )
+        if reading.words and all(word.characters for word in reading.words):
+            return _marks(line.text, unsure_letters(line.text, reading))
         if " ".join(word.text for word in line.words) == line.text:
-            return " ".join(_mark(word.text, word.confidence) for word in line.words)
-        return _mark(line.text, line.confidence)
+            return " ".join(_mark(word.text, word.confidence < UNSURE) for word in line.words)
+        return _mark(line.text, line.confidence < UNSURE)
 
     def _preview(self, change: Any = None) -> None:
         """Draw the outline that the four numbers give."""
@@ -278,5 +284,24 @@ def _button(action: str, label: str, icon: str, tooltip: str) -> ipywidgets.Butt
     return button
 
 
-def _mark(text: str, confidence: float) -> str:
-    return escape(text) if confidence >= UNSURE else f"<mark>{escape(text)}</mark>"
+def unsure_letters(text: str, reading: Reading) -> list[bool]:
+    """For each letter of a text, whether a reading of the same line makes it doubtful.
+
+    The words of the reading have the confidences of their characters.
+    """
+    sure = [[c >= UNSURE for c in word.characters] for word in reading.words]
+    known = [flag for word in sure for flag in (*word, True)]  # with the space after it
+    unsure = [True] * len(text)
+    for kind, start, end, other, _ in SequenceMatcher(None, text, reading.text).get_opcodes():
+        if kind == "equal":
+            unsure[start:end] = [not known[other + i] for i in range(end - start)]
+    return unsure
+
+
+def _marks(text: str, unsure: Sequence[bool]) -> str:
+    runs = groupby(zip(text, unsure, strict=True), key=itemgetter(1))
+    return "".join(_mark("".join(letter for letter, _ in run), flag) for flag, run in runs)
+
+
+def _mark(text: str, unsure: bool) -> str:
+    return f"<mark>{escape(text)}</mark>" if unsure else escape(text)

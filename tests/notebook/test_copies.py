@@ -47,6 +47,8 @@ def test_a_changed_original_is_laid_beside_the_copy_once(original: Path, tmp_pat
     assert copy.read_bytes() == before
     assert (tmp_path / "mine" / "01_data.new.ipynb").read_bytes() == original.read_bytes()
     assert copies(tmp_path) == []
+    notebook(original, "a = 4")  # the learner may work in the first one already
+    assert copies(tmp_path) == ["01_data.new-2.ipynb"]
 
 
 def test_new_outputs_are_no_change(original: Path, tmp_path: Path) -> None:
