@@ -40,11 +40,10 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples fonts workshop workshop-check lock clean \
-	clean-all
+.PHONY: help setup demo test test-full lab notebooks check samples fonts workshop workshop-check lock clean clean-all
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## make .venv and install everything (the other commands do this when it is needed)
 
@@ -89,7 +88,7 @@ clean: ## remove both environments and the caches; output/ and data/ stay
 	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The cache of uv is shared with other projects: only what no project can do without a download is deleted.
+# The caches of uv and pip are shared with other projects, which then download their packages again.
 clean-all: ## also remove output/, the generated data and the caches of uv and pip; my_notebooks/ stays
 	@for uv in $(UV) $(READ)/bin/uv; do if [ -x $$uv ]; then $$uv cache clean; break; fi; done
 	@for python in $(BIN)/python $(READ)/bin/python; do \

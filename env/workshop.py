@@ -104,7 +104,7 @@ def check(folder: Path) -> None:
         bin_folder = target / ".venv" / ("Scripts" if os.name == "nt" else "bin")
         read = [str(bin_folder / "ocrkit"), "read", str(target / "data" / "samples")]
         run_offline([*read, "-o", str(target / "output")], target)
-        samples = {path.stem for path in (folder / "data" / "samples").glob("*.png")}
+        samples = {path.stem for path in (folder / "data" / "samples").glob("*.txt")}
         unread = samples - {path.stem for path in (target / "output").glob("*.txt")}
         if unread:
             sys.exit(f"these samples were not read: {', '.join(sorted(unread))}")

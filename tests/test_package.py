@@ -508,6 +508,16 @@ def test_clean_removes_both_environments(clone):
     assert not (clone / ".venv-read").exists()
 
 
+def test_clean_all_removes_what_runs_wrote_but_not_the_learners_notebooks(clone):
+    for folder in ("output/demo", "data/dataset", "data/samples", "my_notebooks"):
+        (clone / folder).mkdir(parents=True)
+    make(clone, "clean-all")
+    assert not (clone / ".venv").exists() and not (clone / "output").exists()
+    left = sorted(str(path.relative_to(clone)) for path in clone.glob("*/*"))
+    assert (clone / "my_notebooks").is_dir() and "data/samples" in left
+    assert "data/dataset" not in left
+
+
 def test_torch_for_the_cpu_is_kept_once_chosen(clone):
     planned = make(clone, "-n", "test", "TORCH=cpu")
     assert "--torch-backend cpu" in planned
