@@ -59,7 +59,7 @@ def build(folder: Path, lock: Path, uv: str) -> None:
 
 def pip_wheel(wheels: Path, *arguments: str) -> None:
     """Download or build wheels into a folder."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(wheels)]
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(wheels)]
     subprocess.run([*command, *arguments], check=True)
 
 
