@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocrkit.archive.corrected import with_line
 from ocrkit.archive.formats import load_document
 from ocrkit.archive.formats.json import to_json
 from ocrkit.document import Document, LeftOut, Line, Page, renumbered
@@ -293,15 +294,7 @@ def _with_line(page: Page, old: Line, new: Line) -> Page:
     before, left, after = page.left_out[:at], page.left_out[at], page.left_out[at + 1 :]
     if not new.correction:
         return replace(page, left_out=(*before, replace(left, line=new), *after))
-    centre = _centre(new)
-    to = next((i for i, line in enumerate(page.lines) if _centre(line) > centre), len(page.lines))
-    numbers = {number: number + (number >= to) for number in range(len(page.lines))}
-    return replace(
-        page,
-        lines=(*page.lines[:to], new, *page.lines[to:]),
-        blocks=tuple(renumbered(page.blocks, numbers)),
-        left_out=(*before, *after),
-    )
+    return with_line(replace(page, left_out=(*before, *after)), new)
 
 
 def _without_line(page: Page, line: Line) -> Page:
@@ -317,10 +310,6 @@ def _without_line(page: Page, line: Line) -> Page:
         blocks=tuple(renumbered(page.blocks, numbers)),
         left_out=(*page.left_out, LeftOut(gone, "no text")),
     )
-
-
-def _centre(line: Line) -> float:
-    return (line.box.y0 + line.box.y1) / 2
 
 
 @lru_cache(maxsize=8)

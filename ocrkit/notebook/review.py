@@ -57,8 +57,8 @@ class Review(ipywidgets.VBox):
     again, Escape goes back. Unsure letters of the reading are marked.
 
     The correction is saved beside the reading, as `Line.correction` in the page's JSON, so the
-    widget can be closed at any time, and goes on there when it is opened again. If the pages are
-    read again, their files are replaced, and corrections are lost.
+    widget can be closed at any time, and goes on there when it is opened again. `ocrkit read` keeps
+    the corrections when it reads the pages again into the same folder.
 
     Raises DocumentError if there is no page that was read.
     """
