@@ -38,6 +38,9 @@ _HOME = {
     "read_manifest": "training.manifest",
     "TrainConfig": "training.config",
     "fit": "training.fit",
+    "lines_of": "archive.own_lines",
+    "Lesson": "teaching",
+    "most_useful": "training.choice",
     # compressing
     "export_onnx": "compress.onnx",
     "to_openvino": "compress.openvino",

@@ -1,4 +1,4 @@
-"""The command line: `ocrkit read`, `search`, `recognize`, `doctor`, `benchmark` and `pretrain`.
+"""The command line: `ocrkit read`, `search`, `recognize`, `evaluate`, `train` and others.
 
 Slow imports are left to the command that needs them, so that every command starts at once.
 """
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from ocrkit.document import Document
     from ocrkit.image import Found
     from ocrkit.pipeline import ReadOptions
+    from ocrkit.recognition.recognizer import Recognizer
+    from ocrkit.training.manifest import Sample
 
 T = TypeVar("T")
 
@@ -220,6 +222,36 @@ RateOption = Annotated[
         help="Highest learning rate. [default: 0.002, and half of it with --start-from]",
     ),
 ]
+LabelledArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="LINES|FOLDER",
+        help="Lines with their text: corrected pages (JSON), ALTO or PAGE beside their scans, line "
+        "images with .gt.txt, a table (.tsv, .csv) of images and texts, or folders of these.",
+    ),
+]
+ValidationOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="LINES|FOLDER",
+        help="Lines to validate with. [default: some of the pages that were given]",
+    ),
+]
+EpochsOption = Annotated[
+    int, typer.Option(min=1, help="At most so often through the lines; it stops when it can.")
+]
+TrainMinutesOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="At most so long. [default: no limit]"),
+]
+AddCharactersOption = Annotated[
+    bool,
+    typer.Option(
+        "--add-characters",
+        help="Teach characters that the reader's alphabet lacks; otherwise lines with them are "
+        "left out.",
+    ),
+]
 OwnPagesOption = Annotated[
     str | None,
     typer.Option(
@@ -379,6 +411,90 @@ def benchmark(
         with _status("Loading"):
             from ocrkit.measure.pages import benchmark as compare
         compare(paths, recognizer, rounds)
+
+
+@app.command()
+def evaluate(
+    sources: LabelledArgument,
+    recognizer: RecognizerOption = None,
+    decoder: DecoderOption = "language",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write an HTML page with the worst lines."
+        ),
+    ] = None,
+    json_lines: JsonOption = False,
+) -> None:
+    """Measure how well lines with a known text are read, or pages with a .txt beside their scan.
+
+    Prints the character and word error rates (CER, WER), the share of lines that are read exactly,
+    each with its 95 % interval, what is confused most, and how far confidences can be trusted.
+    Texts are compared as the reader writes them: ¬ is a hyphen, a ligature two letters.
+
+    Exit status: 0 measured, 1 nothing to measure, 2 wrong usage.
+    """
+    with _session() as session:
+        with _status("Loading"):
+            from ocrkit.archive.own_lines import lines_of, pages_of
+            from ocrkit.measure.pages import measure_pages
+            from ocrkit.recognition.recognizer import Recognizer
+
+            reader = Recognizer.load(recognizer, decoder=decoder)
+        if pages := pages_of(sources):
+            _print_scores(measure_pages(reader, pages), f"{len(pages)} pages", json_lines, session)
+            return
+        found = lines_of(sources)
+        for line in found.refused:
+            session.say(f"left out: {line.name}: {line.reason}")
+        _evaluate_lines(reader, found.samples, output, json_lines, session)
+
+
+@app.command()
+def train(
+    sources: LabelledArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the new weights.")
+    ] = Path("output/mine"),
+    start_from: StartOption = None,
+    validation: ValidationOption = None,
+    epochs: EpochsOption = 30,
+    minutes: TrainMinutesOption = None,
+    lr: Annotated[float, typer.Option(min=1e-6, help="Highest learning rate.")] = 1e-3,
+    add_characters: AddCharactersOption = False,
+    seed: SeedOption = 0,
+) -> None:
+    """Teach the reader your own lines, and measure what it has learned and what it has forgotten.
+
+    It begins with the reader in use (or --start-from), mixes in synthetic lines so that nothing is
+    forgotten, and stops when the lines kept for validation are read no better. Weights that are
+    worse than those it began with are never kept. The weights in FP32 and in INT8, for `ocrkit read
+    --recognizer`, are in the output folder.
+
+    Exit status: 0 the reader is better, 1 it is not, 2 wrong usage.
+    """
+    with _session() as session:
+        _make_folder(output)
+        with _status("Loading"):
+            from ocrkit.teaching import Lesson
+            from ocrkit.training.config import own_lines_config
+
+        lesson = Lesson.of(sources, validation, start_from, add_characters, seed)
+        for text in lesson.notes:
+            session.say(text)
+        config = own_lines_config(len(lesson.train), epochs, minutes, lr, seed)
+        taught = lesson.teach(output, config)
+        if taught is None:
+            session.fail("no epoch reads the validation lines better; nothing is written")
+            return
+        table = Table("lines", "count", "CER before", "CER after", "change (95 %)")
+        for change in taught.changes:
+            table.add_row(*change.row)
+        Console(stderr=True, width=110).print(table)
+        for text in taught.warnings:
+            session.say(text)
+        session.say(f"read with it: ocrkit read SCANS --recognizer {taught.weights}")
+        session.print(str(taught.weights))
 
 
 @app.command()
@@ -550,6 +666,46 @@ def _status(text: str) -> Iterator[None]:
     """A word on the screen while something slow happens, if standard error is a terminal."""
     with Console(stderr=True).status(f"{text} ..."):
         yield
+
+
+def _evaluate_lines(
+    reader: Recognizer,
+    samples: Sequence[Sample],
+    report: Path | None,
+    json_lines: bool,
+    session: _Session,
+) -> None:
+    """Read lines, and print how well; report: an HTML page of the worst."""
+    from dataclasses import replace
+
+    from ocrkit.measure.lines import score_rows, write_line_report
+    from ocrkit.metrics import confusions
+    from ocrkit.recognition.alphabet import normalized
+    from ocrkit.training.evaluation import evaluate as evaluated
+    from ocrkit.training.manifest import load_crops
+
+    samples = [replace(sample, text=normalized(sample.text)) for sample in samples]
+    crops = load_crops(samples)
+    result = evaluated(reader, samples, crops)
+    _print_scores(score_rows(result), f"{len(samples)} lines", json_lines, session)
+    if not json_lines:
+        for wanted, found, count in confusions(result.targets, result.predictions, most=10):
+            session.print(f"{count:5} times  {wanted!r} is read {found!r}")
+    if report:
+        names = [sample.name for sample in samples]
+        session.say(f"report: {write_line_report(result, crops, names, report)}")
+
+
+def _print_scores(
+    rows: Sequence[tuple[str, str, str]], what: str, json_lines: bool, session: _Session
+) -> None:
+    """Scores with their intervals, as a table or as JSON."""
+    if json_lines:
+        session.print(json.dumps({"of": what} | {name: value for name, value, _ in rows}))
+        return
+    session.print(what)
+    for name, value, interval in rows:
+        session.print(f"{name:20} {value:>8}  {interval and f'({interval})'}")
 
 
 def _read_into(

@@ -72,6 +72,11 @@ def bootstrap_cer(targets: Sequence[str], predictions: Sequence[str]) -> tuple[f
     return _bootstrap(*_edits(targets, predictions))
 
 
+def bootstrap_wer(targets: Sequence[str], predictions: Sequence[str]) -> tuple[float, float]:
+    """95 % bootstrap interval of the WER, as `bootstrap_cer`."""
+    return _bootstrap(*_edits(targets, predictions, _WORDS))
+
+
 def bootstrap_change(
     targets: Sequence[str], before: Sequence[str], after: Sequence[str]
 ) -> tuple[float, float]:
@@ -98,6 +103,26 @@ def correct_characters(target: str, prediction: str) -> list[bool]:
                     chunk.hyp_end_idx - chunk.hyp_start_idx
                 )
     return right
+
+
+def confusions(
+    targets: Sequence[str], predictions: Sequence[str], most: int = 20
+) -> list[tuple[str, str, int]]:
+    """What is read for what, and how often; the most frequent first, up to `most` of them.
+
+    Each is a part of the targets, what was predicted for it, and the count. A part that was missed
+    has the prediction "", one that was invented has the target "".
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for target, prediction in zip(map(_nfc, targets), map(_nfc, predictions), strict=True):
+        if not target or not prediction:
+            counts[target, prediction] += target != prediction
+            continue
+        for chunk in jiwer.process_characters(target, prediction).alignments[0]:
+            if chunk.type != "equal":
+                wanted = target[chunk.ref_start_idx : chunk.ref_end_idx]
+                counts[wanted, prediction[chunk.hyp_start_idx : chunk.hyp_end_idx]] += 1
+    return [(*pair, count) for pair, count in counts.most_common(most) if count]
 
 
 @dataclass(frozen=True)

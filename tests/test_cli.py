@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -416,3 +417,60 @@ def test_a_broken_pdf_is_one_line() -> None:
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if line.startswith("a.pdf: ")]
     assert files_below("out") == ["b.txt"]
+
+
+# --- own lines
+
+
+@pytest.fixture
+def labelled() -> Path:
+    """Two line images with their texts."""
+    for name, text in (("f1-1", "one two"), ("f2-1", "three")):
+        scan(f"own/{name}.png", text)
+        Path(f"own/{name}.gt.txt").write_text(text)
+    return Path("own")
+
+
+def test_lines_are_evaluated_with_their_intervals_and_the_worst_are_shown(labelled: Path) -> None:
+    Path("own/empty.gt.txt").write_text("no image")
+    result = run("evaluate", labelled, "-o", "report.html")
+    assert result.exit_code == 0, result.output
+    assert "2 lines" in result.stdout
+    assert re.search(r"^CER +\d\.\d{4}  \(\d\.\d{4} to \d\.\d{4}\)$", result.stdout, re.MULTILINE)
+    assert "left out: own/empty.gt.txt: there is no image" in result.stderr
+    assert "<section>" in Path("report.html").read_text("utf-8")
+
+
+def test_pages_with_their_text_are_evaluated(labelled: Path) -> None:
+    Path("own/f1-1.txt").write_text("one two")
+    result = run("evaluate", labelled, "--json")
+    scores = json.loads(result.stdout)
+    assert scores["of"] == "1 pages"
+    assert {"CER", "word F1, mean"} < scores.keys()
+
+
+def test_a_reader_is_taught_and_the_command_to_use_it_is_said(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ocrkit import teaching
+    from ocrkit.measure.taught import Change
+    from ocrkit.training.history import History
+
+    asked = {}
+
+    def teach(self: teaching.Lesson, folder: Path, config: Any) -> teaching.Taught:
+        asked.update(folder=folder, config=config)
+        change = Change("your validation lines", ("abcd",), ("abxd",), ("abcd",))
+        return teaching.Taught(folder / "model-int8.xml", History(()), (change,))
+
+    monkeypatch.setattr(teaching.Lesson, "teach", teach)
+    result = run("train", labelled, "-o", "mine", "--epochs", 3, "--minutes", 2)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(Path("mine/model-int8.xml"))
+    assert "ocrkit read SCANS --recognizer mine/model-int8.xml" in result.stderr
+    assert "0.2500" in result.stderr and "0.0000" in result.stderr
+    assert (asked["config"].epochs, asked["config"].minutes) == (3, 2.0)
+    monkeypatch.setattr(teaching.Lesson, "teach", lambda *_: None)
+    result = run("train", labelled, "-o", "mine")
+    assert result.exit_code == 1
+    assert "nothing is written" in result.stderr

@@ -9,7 +9,9 @@ from ocrkit.metrics import (
     accuracy,
     bootstrap_cer,
     bootstrap_change,
+    bootstrap_wer,
     cer,
+    confusions,
     correct_characters,
     expected_calibration_error,
     interval,
@@ -215,3 +217,16 @@ def test_a_confidence_of_1_is_in_the_last_bin():
 def test_confidences_that_cannot_be_are_refused(confidences):
     with pytest.raises(ValueError, match="confidences"):
         reliability(confidences, [True])
+
+
+def test_what_is_read_for_what_is_counted() -> None:
+    found = confusions(["the the", "abc", "", "lost"], ["tbe tbe", "abxc", "new", ""])
+    assert found == [("h", "b", 2), ("", "x", 1), ("", "new", 1), ("lost", "", 1)]
+    assert confusions(["a", ""], ["a", ""]) == []
+    assert len(confusions(list("abc"), list("xyz"), most=2)) == 2
+
+
+def test_the_interval_of_the_wer_holds_it() -> None:
+    targets, predictions = ["one two", "three four"] * 9, ["one two", "three for"] * 9
+    low, high = bootstrap_wer(targets, predictions)
+    assert low < wer(targets, predictions) == 0.25 < high

@@ -36,7 +36,7 @@ ROWS = (
     {"detection", "synth"},
     {"pipeline", "training", "compress"},
     {"archive", "measure"},
-    {"notebook"},
+    {"notebook", "teaching"},
     {"cli"},
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
@@ -380,6 +380,7 @@ def test_a_plain_install_gets_what_reading_imports():
     ("extra", "rooms"),
     [
         ("train", {"metrics", "synth", "training", "compress", "measure", *READING} - {"archive"}),
+        ("train", {"teaching"}),
         ("inc", {"compress", "runtime"}),
         ("ipex", {"runtime"}),
         ("craft", {"detection"}),
@@ -392,7 +393,7 @@ def test_an_extra_gets_what_its_rooms_import(extra, rooms):
 
 
 def test_every_room_is_in_a_plain_install_or_in_an_extra():
-    others = {"metrics", "synth", "training", "compress", "measure", "notebook"}
+    others = {"metrics", "synth", "training", "compress", "measure", "notebook", "teaching"}
     assert READING | others == set(ROW)
 
 

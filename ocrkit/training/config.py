@@ -9,6 +9,8 @@ import torch
 from ocrkit.runtime import PRECISIONS
 from ocrkit.runtime.pytorch import fast_bfloat16
 
+_LINES_OF_AN_EPOCH = 200  # of one's own; fewer lines are used several times
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -22,8 +24,14 @@ class TrainConfig:
     bucketed: batches of lines of similar width; otherwise, as in the reference kit, batches of
         random lines, padded to the widest.
     channels_last: memory layout of the convolutions, faster on most processors.
+    repeat: how often an epoch has each line; more than 1 for a few lines.
+    synthetic: how many synthetic lines are added to an epoch, as a multiple of the others. A
+        network that learns from one kind of line only forgets the others.
+    patience: stop after so many epochs in a row without a lower CER; None trains all epochs.
+    minutes: stop after this time; the learning rate falls to 0 by then. None sets no limit.
 
-    Raises ValueError for an unknown precision, or epochs, batch_size or lr that are not above 0.
+    Raises ValueError for an unknown precision, or epochs, batch_size, lr, repeat, patience or
+    minutes that are not above 0.
     """
 
     epochs: int = 10
@@ -35,6 +43,10 @@ class TrainConfig:
     augment: float = 1.0
     bucketed: bool = True
     channels_last: bool = True
+    repeat: int = 1
+    synthetic: float = 0.0
+    patience: int | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in (*PRECISIONS, "auto"):
@@ -42,9 +54,32 @@ class TrainConfig:
             raise ValueError(f"precision is {self.precision!r}; choose one of {choices}, auto")
         if min(self.epochs, self.batch_size, self.lr) <= 0:
             raise ValueError("epochs, batch_size and lr must be above 0")
+        if min(self.repeat, self.patience or 1, self.minutes or 1) <= 0 or self.synthetic < 0:
+            raise ValueError("repeat, patience and minutes must be above 0, synthetic not below 0")
 
     @property
     def bfloat16(self) -> bool:
         """Whether training on this processor computes in bfloat16."""
         auto = self.precision == "auto" and fast_bfloat16(torch.device("cpu"))
         return self.precision == "bfloat16" or auto
+
+
+def own_lines_config(
+    lines: int, epochs: int = 30, minutes: float | None = None, lr: float = 1e-3, seed: int = 0
+) -> TrainConfig:
+    """Settings to teach a trained reader this number of one's own lines.
+
+    An epoch has some hundreds of lines, half of them synthetic so that the reader forgets nothing
+    of what it could read before, and training ends when validation no longer gets better.
+    """
+    return TrainConfig(
+        epochs=epochs,
+        batch_size=16,
+        lr=lr,
+        precision="auto",
+        seed=seed,
+        repeat=max(1, _LINES_OF_AN_EPOCH // max(1, lines)),
+        synthetic=1.0,
+        patience=8,
+        minutes=minutes,
+    )

@@ -7,18 +7,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrkit.metrics import accuracy, bootstrap_cer, cer, interval
+from ocrkit.metrics import (
+    accuracy,
+    bootstrap_cer,
+    bootstrap_wer,
+    cer,
+    correct_characters,
+    interval,
+    wer,
+)
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.training.manifest import Sample, load_crops
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Targets and predictions of some images, with their scores and 95 % intervals."""
+    """Targets and predictions of some images, with their scores and 95 % intervals.
+
+    words: the confidences of the words of each prediction.
+    """
 
     targets: tuple[str, ...]
     predictions: tuple[str, ...]
     confidences: tuple[float, ...]
+    words: tuple[tuple[float, ...], ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -39,6 +51,34 @@ class Evaluation:
     def cer_interval(self) -> tuple[float, float]:
         """Bootstrap interval of the CER."""
         return bootstrap_cer(self.targets, self.predictions)
+
+    @property
+    def wer(self) -> float:
+        """Word error rate over all images."""
+        return wer(self.targets, self.predictions)
+
+    @property
+    def wer_interval(self) -> tuple[float, float]:
+        """Bootstrap interval of the WER."""
+        return bootstrap_wer(self.targets, self.predictions)
+
+    @property
+    def word_outcomes(self) -> tuple[list[float], list[bool]]:
+        """The confidence of each word that was read, and whether all its characters are right.
+
+        They are what `metrics.reliability` needs.
+        """
+        confidences: list[float] = []
+        correct: list[bool] = []
+        for target, prediction, values in zip(
+            self.targets, self.predictions, self.words, strict=True
+        ):
+            right, start = correct_characters(target, prediction), 0
+            for word, value in zip(prediction.split(" "), values, strict=False):
+                correct.append(all(right[start : start + len(word)]))
+                confidences.append(value)
+                start += len(word) + 1
+        return confidences, correct
 
     @property
     def figures(self) -> dict[str, float | tuple[float, float]]:
@@ -80,4 +120,5 @@ def evaluate(
         tuple(sample.text for sample in samples),
         tuple(reading.text for reading in readings),
         tuple(reading.confidence for reading in readings),
+        tuple(tuple(word.confidence for word in reading.words) for reading in readings),
     )

@@ -16,12 +16,18 @@ from ocrkit.progress import progress as progress_bar
 from ocrkit.recognition.backends import load_backend
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
+from ocrkit.synth.lines import LineGenerator
+from ocrkit.training.batches import steps_needed
 from ocrkit.training.config import TrainConfig
 from ocrkit.training.evaluation import evaluate
 from ocrkit.training.history import EpochScores, History
 from ocrkit.training.lines import TrainingLine, deal_batches, training_lines
 from ocrkit.training.manifest import Sample, load_crops
+from ocrkit.training.mixture import Reservoir
 from ocrkit.training.trainer import Trainer
+
+# The number of the first synthetic line of `TrainConfig.synthetic`.
+SYNTHETIC_START = 5_000_000
 
 
 def fit(
@@ -34,7 +40,8 @@ def fit(
 ) -> History:
     """Train the model in place; afterwards it is in eval mode with the weights of its best epoch.
 
-    The best epoch is the one with the lowest CER on `validation`. With a path, the model is saved
+    The best epoch is the one with the lowest CER on `validation`. Epoch 0 counts too: if training
+    makes the model worse, it keeps the weights that it began with. With a path, the model is saved
     there with its provenance. Raises ValueError without samples, OcrkitError for a target with
     characters outside the alphabet, ImageError for an image that cannot be read, and
     MissingPartError if IPEX is asked for and cannot be used.
@@ -43,26 +50,21 @@ def fit(
     if not train or not validation:
         raise ValueError("training takes at least one training and one validation sample")
     lines, crops = training_lines(model, train), load_crops(validation)
-    rng, bucket = np.random.default_rng(config.seed), model.preprocessing.bucket
-    steps = config.epochs * len(deal_batches(lines, config, bucket, rng))
-    trainer = Trainer(model, config, steps)
-    images = range(config.epochs * len(lines))
-    bar = iter(progress_bar(images, "training") if progress else images)
+    run = _Run(model, lines, config)
     epochs: list[EpochScores] = []
+    bar = iter(progress_bar(range(run.images), "training") if progress else range(run.images))
     start = time.monotonic()
-    for epoch in range(1, config.epochs + 1):
-        batches = deal_batches(lines, config, bucket, rng)
-        began = time.monotonic()
-        loss = _train_epoch(trainer, [batches[i] for i in rng.permutation(len(batches))], bar)
-        rate = round(len(lines) / (time.monotonic() - began), 1)
-        trainer.update_model()
-        recognizer = Recognizer(load_backend("pytorch", model), model.alphabet, model.preprocessing)
-        result = evaluate(recognizer, validation, crops)
+    for epoch in range(config.epochs + 1):
+        loss, rate = run.train_epoch(bar) if epoch else (None, None)
+        result = evaluate(_reader(model), validation, crops)
         minutes = round((time.monotonic() - start) / 60, 3)
         epochs.append(EpochScores(epoch, minutes, loss, result.cer, result.accuracy, rate))
         history = History(tuple(epochs), len(train) - len(lines))
         if history.best is epochs[-1]:
             best_weights, predictions = deepcopy(model.state_dict()), result.predictions
+        late = run.trainer.share_of_time >= 1
+        if late or epoch - history.best.epoch >= (config.patience or config.epochs):
+            break
     next(bar, None)  # removes the progress bar
     model.load_state_dict(best_weights)
     model.eval()
@@ -74,14 +76,49 @@ def fit(
     return History(history.epochs, history.left_out, predictions)
 
 
-def _train_epoch(trainer: Trainer, batches: list[list[TrainingLine]], bar: Iterator[int]) -> float:
-    """Train on each batch once; returns the mean loss of the lines."""
-    total = 0.0
-    for batch in batches:
-        total += trainer.step(batch) * len(batch)
-        for _ in batch:
-            next(bar)
-    return round(total / sum(map(len, batches)), 4)
+def _reader(model: CRNN) -> Recognizer:
+    """A recogniser with a copy of the model."""
+    return Recognizer(load_backend("pytorch", model), model.alphabet, model.preprocessing)
+
+
+class _Run:
+    """The epochs of `fit`: each has all lines, and synthetic ones if that is asked for."""
+
+    def __init__(self, model: CRNN, lines: list[TrainingLine], config: TrainConfig) -> None:
+        self.config, self.own = config, lines * config.repeat
+        self.rng, self.bucket = np.random.default_rng(config.seed), model.preprocessing.bucket
+        self.added = round(config.synthetic * len(self.own))
+        # The numbers of these lines begin where those of validation sets and calibration end.
+        self.synthetic = Reservoir(
+            LineGenerator(config.seed), model.preprocessing, SYNTHETIC_START, fresh=0.5
+        )
+        self.alphabet = model.alphabet
+        self.images = config.epochs * (len(self.own) + self.added)
+        steps = config.epochs * -(-(len(self.own) + self.added) // config.batch_size)
+        self.trainer = Trainer(model, config, steps)
+
+    def train_epoch(self, bar: Iterator[int]) -> tuple[float, float]:
+        """Train on each line once; returns the mean loss of the lines, and images a second."""
+        began, total, seen = time.monotonic(), 0.0, 0
+        lines = self.own + [self._synthetic_line() for _ in range(self.added)]
+        batches = deal_batches(lines, self.config, self.bucket, self.rng)
+        for i in self.rng.permutation(len(batches)):
+            total += self.trainer.step(batches[i]) * len(batches[i])
+            seen += len(batches[i])
+            for _ in batches[i]:
+                next(bar)
+            if self.trainer.share_of_time >= 1:
+                break
+        self.trainer.update_model()
+        return round(total / seen, 4), round(seen / (time.monotonic() - began), 1)
+
+    def _synthetic_line(self) -> TrainingLine:
+        while True:  # a few texts are too long for their image, or have other characters
+            strip, text = self.synthetic.draw(self.rng)
+            if text and not self.alphabet.missing(text):
+                target = self.alphabet.encode(text)
+                if steps_needed(target) <= strip.shape[2] // 4:
+                    return TrainingLine(strip, text)
 
 
 def _provenance(

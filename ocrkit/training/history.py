@@ -11,18 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochScores:
-    """The scores after one epoch.
+    """The scores after one epoch; epoch 0 is before the first step.
 
     minutes: since the start of training. loss: mean CTC loss per character of the training lines.
     cer, accuracy: on the validation set. images_per_s: of training alone, without validation.
+    Epoch 0 has neither loss nor images_per_s.
     """
 
     epoch: int
     minutes: float
-    loss: float
+    loss: float | None
     cer: float
     accuracy: float
-    images_per_s: float
+    images_per_s: float | None
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class History:
 
     @property
     def best(self) -> EpochScores:
-        """The epoch with the lowest CER (the first of several); its weights were kept."""
-        return min(self.epochs, key=lambda scores: scores.cer)
+        """The epoch with the lowest CER (the first of several); its weights were kept.
+
+        It is epoch 0 only if all others are worse.
+        """
+        return min(self.epochs, key=lambda scores: (scores.cer, scores.epoch == 0))
 
     def frame(self) -> pd.DataFrame:
         """A row for each epoch, with the fields of `EpochScores`; see `plot.learning_curve`."""

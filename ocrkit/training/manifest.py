@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,39 @@ from ocrkit.image import Preprocessing, fit, load_pages
 
 @dataclass(frozen=True)
 class Sample:
-    """A line image: the path of its file, and its text, the target."""
+    """A line image: the path of its file, and its text, the target.
+
+    page: what it was cut out of, so that a set can be split by page; "" if that is unknown.
+    line, image: for a line of a whole page, whose file is `path`: its number, from 1, and its crop,
+    grey (H, W) uint8.
+    """
 
     path: Path
     text: str
+    page: str = ""
+    line: int | None = None
+    image: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is called in a message."""
+        return f"{self.page or self.path}, line {self.line}" if self.line else str(self.path)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line that cannot be used: what it is called, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LabelledLines:
+    """Lines with their texts, and those that had to be left out."""
+
+    samples: tuple[Sample, ...]
+    refused: tuple[Refused, ...] = ()
 
 
 def read_manifest(path: str | Path) -> list[Sample]:
@@ -95,7 +124,10 @@ def write_manifest(path: str | Path, samples: Iterable[Sample]) -> None:
 
 def load_crops(samples: Sequence[Sample]) -> list[np.ndarray]:
     """The images of the samples, grey (H, W) uint8; ImageError if one cannot be read."""
-    return [next(load_pages(sample.path)) for sample in samples]
+    return [
+        next(load_pages(sample.path)) if sample.image is None else sample.image
+        for sample in samples
+    ]
 
 
 def load_strips(samples: Sequence[Sample], preprocessing: Preprocessing) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
 def _sheets(path: Path) -> Iterator[Sheet]:
     """The pages of one document."""
     document = _read_document(path)
-    source = _scan_of(document, path)
+    source = scan_of(document, path)
     scans = list(load_pages(source))
     if len(scans) != len(document.pages):
         raise OcrkitError(
@@ -58,7 +58,7 @@ def _read_document(path: Path) -> Document:
         raise OcrkitError(f"{path} is not a document that ocrkit saved: {error}") from error
 
 
-def _scan_of(document: Document, path: Path) -> Path:
+def scan_of(document: Document, path: Path) -> Path:
     """The file that a document was read from, where it was or beside the document."""
     name = Path(document.source).name
     for scan in (Path(document.source), path.parent / name):

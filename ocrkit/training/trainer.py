@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ from ocrkit.training.losses import ctc_loss, optimizer_step
 class Trainer:
     """Trains a model, one batch at a time, over a planned number of steps.
 
+    If `config.minutes` are over before the planned steps, the schedule ends with them.
+
     Raises MissingPartError if IPEX is asked for and cannot be used.
     """
 
@@ -39,9 +42,16 @@ class Trainer:
                 self.network, self.optimizer = ipex_optimized(
                     model, dtype, "ipex=False", optimizer=self.optimizer
                 )
+        self.start = time.monotonic()
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: lr_factor(step, steps)
+            self.optimizer, lambda step: lr_factor(step, steps, self.share_of_time)
         )
+
+    @property
+    def share_of_time(self) -> float:
+        """The share of `config.minutes` that is over; 0 without a limit."""
+        limit = self.config.minutes
+        return (time.monotonic() - self.start) / (60 * limit) if limit else 0.0
 
     def step(self, lines: Sequence[TrainingLine]) -> float:
         """Train on one batch, padded to its widest line; returns its loss."""
@@ -78,7 +88,11 @@ class Trainer:
         return collate(list(padded), [line.text for line in lines], self.model.alphabet), content
 
 
-def lr_factor(step: int, steps: int) -> float:
-    """Factor of the learning rate at a step: linear warm-up (a tenth of them), half a cosine."""
-    warm_up = min(1.0, (step + 1) / max(1, steps // 10))
-    return warm_up * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+def lr_factor(step: int, steps: int, share_of_time: float = 0.0) -> float:
+    """Factor of the learning rate at a step: linear warm-up (a tenth of them), half a cosine.
+
+    share_of_time: how much of a limit of time is over; the cosine ends with steps or time.
+    """
+    done = max(step / steps, share_of_time)
+    warm_up = min(1.0, max((step + 1) / max(1, steps // 10), 10 * share_of_time))
+    return warm_up * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

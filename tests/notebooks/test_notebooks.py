@@ -26,6 +26,7 @@ NAMES = (
     "05_openvino",
     "06_benchmark",
     "07_end_to_end",
+    "08_own_pages",
     "09_archive",
 )
 PARAMETERS = {"PRESET", "DATA", "OUTPUT", "SEED"}
@@ -339,6 +340,21 @@ def an_archive_survives_kills_and_answers(figures: dict, output: Path) -> None:
     assert (output / "09" / "read" / "report.html").is_file()
 
 
+def a_hand_is_learned(figures: dict, output: Path) -> None:
+    """Own pages: a few lines teach a hand, wrong labels are found, and nothing is forgotten."""
+    sizes = figures["sizes"]
+    cer = {int(size): rate for size, rate in figures["cer"].items()}
+    assert list(cer) == [0, *sizes]
+    assert cer[0] > 0.1 and cer[sizes[-1]] < 0.8 * cer[0]
+    assert 0 <= figures["prediction"]["cer"] < cer[0]
+    assert figures["active"][str(sizes[-1])] < 0.9 * cer[0]
+    assert figures["refused"] == 4  # two exchanged, one with another character, one too long
+    lost = figures["forgetting"]
+    assert lost["mixed"]["general lines"] < lost["this hand only"]["general lines"]
+    assert figures["int8"]["after"]["cer"] < 0.8 * figures["int8"]["before"]["cer"]
+    assert (output / "08" / "hand-int8.xml").is_file()
+
+
 CHECKS = {
     "01_data": data_is_fit_to_learn_from,
     "02_train": training_pays,
@@ -347,6 +363,7 @@ CHECKS = {
     "05_openvino": openvino_keeps_the_accuracy,
     "06_benchmark": every_artefact_is_compared,
     "07_end_to_end": documents_are_read_from_end_to_end,
+    "08_own_pages": a_hand_is_learned,
     "09_archive": an_archive_survives_kills_and_answers,
 }
 

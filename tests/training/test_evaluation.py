@@ -29,3 +29,17 @@ def test_the_worst_have_the_highest_cer_then_the_highest_confidence():
     )
     assert result.worst() == [4, 2, 3, 1]  # what is right is no error
     assert result.worst(1) == [4]
+
+
+def test_a_word_is_right_if_all_its_characters_are():
+    result = Evaluation(
+        ("the old mill", "a"), ("thc old mlll", ""), (0.9, 0.0), ((0.5, 0.9, 0.7), ())
+    )
+    assert result.word_outcomes == ([0.5, 0.9, 0.7], [False, True, False])
+
+
+def test_word_errors_have_an_interval_too():
+    result = Evaluation(("a b", "c d"), ("a x", "c d"), (1.0, 1.0))
+    assert result.wer == 0.25
+    low, high = result.wer_interval
+    assert 0 <= low <= 0.25 <= high

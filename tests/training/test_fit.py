@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ocrkit.errors import ImageError, MissingPartError, OcrkitError
+from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.training import fit as module
@@ -33,7 +34,7 @@ def test_a_few_words_are_memorised_and_saved(samples, tmp_path, small):
     model, config = small(), TrainConfig(epochs=10, batch_size=3, lr=5e-3, augment=0)
     history = fit(model, few * 50, few, config, path)
     assert history.best.accuracy == 1.0 and history.best.cer == 0.0
-    assert [scores.epoch for scores in history.epochs] == list(range(1, 11))
+    assert [scores.epoch for scores in history.epochs] == list(range(11))
     assert not model.training
     saved = evaluate(Recognizer.load(path, decoder="greedy"), few)
     assert saved.predictions == ("one", "two", "six") and saved.accuracy == 1.0
@@ -52,14 +53,27 @@ def test_the_checkpoint_has_its_provenance(samples, tmp_path, small):
 
 
 @pytest.mark.parametrize(
-    "scores, best", [((0.5, 0.2, 0.9), 2), ((0.1, 0.2, 0.9), 1), ((0.5, 0.2, 0.2), 2)]
+    "scores, best",
+    [
+        ((0.6, 0.5, 0.2, 0.9), 2),
+        ((0.6, 0.1, 0.2, 0.9), 1),
+        ((0.6, 0.5, 0.2, 0.2), 2),
+        ((0.3, 1.2, 0.4, 0.9), 0),
+        ((0.3, 0.4, 0.3, 0.9), 2),
+    ],
 )
-def test_the_best_epoch_by_validation_is_kept(samples, monkeypatch, scores, best, small):
+def test_the_best_epoch_is_kept_and_never_weights_worse_than_those_before(
+    samples, monkeypatch, scores, best, small
+):
     seen = []
 
     def scored(recognizer, *_):
         seen.append(recognizer.backend(np.ones((1, 1, 32, 32), np.float32)))
-        facts = {"cer": scores[len(seen) - 1], "accuracy": 0.0, "predictions": (str(len(seen)),)}
+        facts = {
+            "cer": scores[len(seen) - 1],
+            "accuracy": 0.0,
+            "predictions": (str(len(seen) - 1),),
+        }
         return type("Scores", (), facts)
 
     monkeypatch.setattr(module, "evaluate", scored)
@@ -69,8 +83,41 @@ def test_the_best_epoch_by_validation_is_kept(samples, monkeypatch, scores, best
     assert history.predictions == (str(best),)
     with torch.inference_mode():
         now = model(torch.ones(1, 1, 32, 32)).numpy()
-    np.testing.assert_allclose(now, seen[best - 1], atol=1e-5)
-    assert not np.allclose(now, seen[2], atol=1e-5)
+    np.testing.assert_allclose(now, seen[best], atol=1e-5)
+    assert not np.allclose(now, seen[3], atol=1e-5)
+
+
+def test_the_scores_before_training_come_first_and_have_no_loss(samples, small):
+    first, *others = fit(small(), samples, samples, SHORT).epochs
+    assert (first.epoch, first.loss, first.images_per_s) == (0, None, None)
+    assert all(scores.loss > 0 for scores in others)
+
+
+def test_training_stops_when_nothing_gets_better(samples, monkeypatch, small):
+    facts = {"cer": 0.5, "accuracy": 0.0, "predictions": ()}
+    monkeypatch.setattr(module, "evaluate", lambda *_: type("Scores", (), facts))
+    patient = fit(small(), samples, samples, replace(SHORT, epochs=9, patience=2))
+    assert [scores.epoch for scores in patient.epochs] == [0, 1, 2, 3]  # 1 is as good as 0
+
+
+def test_training_stops_when_its_time_is_over(samples, small):
+    short = fit(small(), samples, samples, replace(SHORT, epochs=5000, minutes=0.01))
+    assert len(short.epochs) < 5000
+
+
+def test_synthetic_lines_are_mixed_in_and_lines_are_repeated(
+    samples, only_few_fonts, monkeypatch, small
+):
+    seen: list[str] = []
+    step = Trainer.step
+    monkeypatch.setattr(
+        Trainer, "step", lambda self, group: seen.extend(x.text for x in group) or step(self, group)
+    )
+    model = CRNN(small().config, Alphabet())
+    fit(model, samples, samples, replace(SHORT, epochs=1, repeat=2, synthetic=0.5))
+    own = [text for text in seen if text in {sample.text for sample in samples}]
+    assert sorted(own) == sorted(2 * [sample.text for sample in samples])
+    assert len(seen) - len(own) == 6
 
 
 def test_the_same_seed_gives_the_same_weights(samples, small):
@@ -78,7 +125,7 @@ def test_the_same_seed_gives_the_same_weights(samples, small):
     first, again = (fit(model, samples, samples, SHORT) for model in (one, same_seed))
     fit(other, samples, samples, replace(SHORT, seed=1))
     assert same(one, same_seed) and not same(one, other)
-    assert list(first.frame()["loss"]) == list(again.frame()["loss"])
+    assert first.frame()["loss"].equals(again.frame()["loss"])
 
 
 def test_each_image_is_opened_once(samples, monkeypatch, small):
