@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,8 +20,12 @@ from ocrkit.files import write
 from ocrkit.image import load_scans
 from ocrkit.metrics import cer
 from ocrkit.recognition.reading import Reading
+from ocrkit.training.choice import most_useful
+from ocrkit.training.pages import scan_of
 
 UNDONE = 100  # steps that can be taken back
+Order = Literal["doubt", "use"]
+ORDERS: tuple[str, ...] = get_args(Order)
 # Lines that are not in the text, but may be text.
 _MAY_BE_TEXT = ("low confidence", "not print")
 # Shown where the pages themselves have too few such letters.
@@ -49,19 +54,27 @@ class Corrections:
     """Corrects the lines of documents and saves each correction at once.
 
     source: JSON files of `ocrkit read --format json`, or folders with such files. scans: the folder
-    of the scans, if they are no longer where they were when they were read.
+    of the scans, if they are no longer where they were when they were read. order: "doubt", the
+    lines of the lowest confidence first; or "use", first those from which a network learns most,
+    which are long, uncertain and of many kinds (see `training.choice.most_useful`).
 
-    Lines are in the order of their confidence, the lowest first. A correction is saved beside the
+    A correction is saved beside the
     reading, as `Line.correction`; a line that has one does not come again. Lines that were left out
     of a page because of their confidence come too; one that is given a text becomes a line of its
     page.
 
-    Raises DocumentError if there is no such file, or a file that is named is no document.
+    Raises DocumentError if there is no such file, or a file that is named is no document, and
+    ValueError for an unknown order.
     """
 
     def __init__(
-        self, source: str | Path | Iterable[str | Path], scans: str | Path | None = None
+        self,
+        source: str | Path | Iterable[str | Path],
+        scans: str | Path | None = None,
+        order: Order = "doubt",
     ) -> None:
+        if order not in ORDERS:
+            raise ValueError(f"order is {order!r}; choose one of {', '.join(ORDERS)}")
         self.scans = None if scans is None else Path(scans)
         loaded = dict(_load(source))
         self.files = list(loaded)
@@ -75,7 +88,8 @@ class Corrections:
         ]
         left = [task for task in everything if task.line.correction is None]
         self.total = len(everything)
-        self.tasks = tuple(sorted(left, key=lambda task: task.line.confidence))
+        left.sort(key=lambda task: task.line.confidence)
+        self.tasks = tuple(_by_use(left) if order == "use" else left)
         self._before: deque[_State] = deque(maxlen=UNDONE)
 
     @property
@@ -196,16 +210,14 @@ class Corrections:
         return document, document.pages[task.page]
 
     def _scan_of(self, document: Document, file: Path) -> Path:
-        source = Path(document.source)
-        places = [source, file.parent / source, file.parent / source.name]
         if self.scans is not None:
-            places = [self.scans / source, self.scans / source.name]
-        for place in places:
-            if place.is_file():
-                return place
-        raise ImageError(
-            f"{document.source}: the scan is not there; name its folder: Review(..., scans=FOLDER)"
-        )
+            for place in (self.scans / document.source, self.scans / Path(document.source).name):
+                if place.is_file():
+                    return place
+        try:
+            return scan_of(document, file)
+        except ImageError as error:
+            raise ImageError(f"{error}; name its folder: Review(..., scans=FOLDER)") from error
 
 
 @dataclass(frozen=True)
@@ -278,6 +290,12 @@ def _load(source: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, Doc
             f"{', '.join(map(str, named)) or 'nothing'}: there is no page that was read; "
             "read some first: ocrkit read SCANS -o FOLDER --format json"
         )
+
+
+def _by_use(tasks: list[Task]) -> list[Task]:
+    lines = [task.line for task in tasks]
+    texts, confidences = [line.text for line in lines], [line.confidence for line in lines]
+    return [tasks[i] for i in most_useful(texts, confidences, len(tasks))]
 
 
 def _doubtful(page: Page) -> Iterator[Line]:

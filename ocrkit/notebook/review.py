@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from ocrkit.document import Line
 from ocrkit.errors import OcrkitError
 from ocrkit.image import crop_polygon
-from ocrkit.notebook.corrections import Corrections, Task, expectation, rectangle
+from ocrkit.notebook.corrections import Corrections, Order, Task, expectation, rectangle
 from ocrkit.notebook.widgets import image_tag, script, styles
 from ocrkit.plain import one_line
 from ocrkit.recognition.parts import Recognize, read_in_parts
@@ -48,7 +48,8 @@ class Review(ipywidgets.VBox):
     source: a folder of results of `ocrkit read --format json`, a page's JSON file, or several.
     scans: the folder of the scans, if they are not where they were when they were read.
     recognizer: reads a line whose outline was changed, and says which letters are unsure: weights
-    by name or path, or a `Recognizer`; None for the kit's own.
+    by name or path, or a `Recognizer`; None for the kit's own. order: "doubt", or "use" to teach a
+    network with as few corrections as possible; see `Corrections`.
 
     The text field shows the reading. Enter saves what it says as correct, and the next line comes.
     Escape: skip the line; it comes again at the end. Ctrl+Delete, or Delete in an empty field:
@@ -68,8 +69,9 @@ class Review(ipywidgets.VBox):
         source: str | Path | Iterable[str | Path] = "output/read",
         scans: str | Path | None = None,
         recognizer: Recognize | str | Path | None = None,
+        order: Order = "doubt",
     ) -> None:
-        self.corrections = Corrections(source, scans)
+        self.corrections = Corrections(source, scans, order)
         self._recognizer = recognizer
         self._step, self._filling = 0, False
         self._array: np.ndarray | None = None

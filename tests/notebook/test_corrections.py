@@ -41,6 +41,16 @@ def test_the_least_certain_line_comes_first_and_each_is_saved_at_once(file: Path
     assert (review.done, review.total) == (2, 3)
 
 
+def test_the_lines_that_teach_most_can_come_first(tmp_path: Path) -> None:
+    # Twice the same, the same words at more length, and something else that is more certain.
+    rows = [("", "the mill", 0.5), ("", "the mill", 0.5), ("", "quick fox", 0.7)]
+    file = read_page(tmp_path, "a", rows)
+    by_use = [task.line.text for task in Corrections(file, order="use").tasks]
+    assert by_use == ["the mill", "quick fox", "the mill"]
+    with pytest.raises(ValueError, match="choose one of doubt, use"):
+        Corrections(file, order="size")  # type: ignore[arg-type]
+
+
 def test_a_review_that_is_opened_again_goes_on_where_it_was(file: Path) -> None:
     Corrections(file).correct("second")
     review = Corrections(file)
@@ -188,7 +198,7 @@ def test_the_scan_is_found_beside_its_json_and_in_a_folder_that_is_named(tmp_pat
     (moved / "a.png").rename(tmp_path / "a.png")
     review = Corrections(moved / file.name, scans=tmp_path)
     assert review.current and review.pixels(review.current).shape == (190, 740)
-    with pytest.raises(ImageError, match=r"a\.png: the scan is not there; name its folder"):
+    with pytest.raises(ImageError, match=r"a\.json: its scan .*; name its folder"):
         Corrections(moved).pixels(review.current)
 
 
