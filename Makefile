@@ -8,6 +8,7 @@
 #         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
 #         make notebooks NOTEBOOKS=notebooks/01*  some of them, by path
 #         make workshop LOCK=env/read.lock        a folder for reading only, 20 times smaller
+#         make workshop SYSTEM=windows            a folder for Windows; or macos; default: this computer's
 #
 # TORCH=cpu: torch and torchvision, in the versions of the lock, come from PyTorch's own wheel site, which
 # uv knows by name. These wheels are not the files of the lock, so their hashes cannot be checked; all other
@@ -75,7 +76,7 @@ fonts: $(STAMP) ## list the fonts for training, and how to install the missing o
 	$(BIN)/python -m ocrkit.synth.fonts
 
 workshop: $(READ)/.installed ## make output/workshop, a folder that installs the kit on other computers without a network
-	$(READ)/bin/python env/workshop.py build $(WORKSHOP) $(LOCK) uv==$(UV_VERSION)
+	$(READ)/bin/python env/workshop.py build $(WORKSHOP) $(LOCK) uv==$(UV_VERSION) $(SYSTEM)
 
 workshop-check: $(READ)/.installed ## install from output/workshop without a network, and read the samples with it
 	$(READ)/bin/python env/workshop.py check $(WORKSHOP)

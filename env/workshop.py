@@ -1,9 +1,10 @@
 """The folder for a workshop: everything that installs the kit on a computer without a network.
 
-    python env/workshop.py build output/workshop env/requirements.lock uv==0.13.9
+    python env/workshop.py build output/workshop env/requirements.lock uv==0.13.9 [windows|macos]
     python env/workshop.py check output/workshop
 
-`build` downloads the wheels of a lock for this system and Python, and needs pip. `check` installs
+`build` downloads the wheels of a lock for this computer, or for Windows (x86-64) or macOS (15 or
+newer, Apple silicon). It needs Python 3.11 with the packages of a lock, and pip. `check` installs
 from the folder into a temporary one, as a learner would, without a network, and reads the samples.
 """
 
@@ -12,35 +13,67 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLER = Path(__file__).with_name("workshop_install.py")
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
 # Where nothing answers, in case the network cannot be taken away from a program.
 NOWHERE = "http://127.0.0.1:9"
 
 
-def build(folder: Path, lock: Path, uv: str) -> None:
-    """Make the folder anew; the old one stays until the new one is complete."""
+@dataclass(frozen=True)
+class System:
+    """A kind of computer: as the installer calls it, as markers see it, and the tag of wheels."""
+
+    name: str
+    markers: dict[str, str]
+    tag: str
+
+
+SYSTEMS = {
+    "windows": System(
+        "Windows AMD64",
+        {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt"}
+        | {"platform_system": "Windows"},
+        "win_amd64",
+    ),
+    "macos": System(
+        "Darwin arm64",
+        {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix"}
+        | {"platform_system": "Darwin"},
+        "macosx_15_0_arm64",
+    ),
+}
+
+
+def build(folder: Path, lock: Path, uv: str, system: System | None = None) -> None:
+    """Make the folder anew, for this computer or a system; the old one stays until it is done."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     wheels = part / "wheels"
     wheels.mkdir(parents=True)
-    # Packages without a wheel are built. Their dependencies are in the lock.
-    pip_wheel(wheels, "--require-hashes", "-r", str(lock))
+    if system is None:
+        # Packages without a wheel are built. Their dependencies are in the lock.
+        pip("wheel", wheels, "--require-hashes", "-r", str(lock))
+        pip("wheel", wheels, uv)
+    else:
+        download(wheels, lock, uv, system)
     shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would pack what was deleted
-    pip_wheel(wheels, "--no-build-isolation", str(ROOT))
+    pip("wheel", wheels, "--no-build-isolation", str(ROOT))
     shutil.rmtree(ROOT / "build", ignore_errors=True)
-    pip_wheel(wheels, uv)
     names = [path.name.split("-")[:2] for path in sorted(wheels.iterdir())]
     (part / "packages.txt").write_text("".join(f"{n}=={v}\n" for n, v in names))
-    (part / "system.txt").write_text(f"{platform.system()} {platform.machine()}\n")
+    here = f"{platform.system()} {platform.machine()}"
+    (part / "system.txt").write_text(f"{system.name if system else here}\n")
     shutil.copyfile(INSTALLER, part / "install.py")
     shutil.copyfile(ROOT / "env" / "workshop.md", part / "README.md")
     shutil.copytree(ROOT / "data" / "samples", part / "data" / "samples")
@@ -57,10 +90,44 @@ def build(folder: Path, lock: Path, uv: str) -> None:
     print(f"{folder}: {size(folder) / 1e6:,.0f} MB in {len(names)} packages and the rest")
 
 
-def pip_wheel(wheels: Path, *arguments: str) -> None:
-    """Download or build wheels into a folder."""
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(wheels)]
-    subprocess.run([*command, *arguments], check=True)
+def pip(command: str, folder: Path, *arguments: str) -> None:
+    """Download or build wheels into a folder; command: "wheel" or "download"."""
+    into = ["--no-deps", "-w" if command == "wheel" else "-d", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", command, *into, *arguments], check=True)
+
+
+def download(wheels: Path, lock: Path, uv: str, system: System) -> None:
+    """Download the wheels of another system; packages of plain Python without one are built."""
+    chosen = ["--platform", system.tag, "--python-version", "3.11", "--implementation", "cp"]
+    with tempfile.TemporaryDirectory() as place:
+        rows = Path(place, "lock.txt")
+        rows.write_text("\n".join(entries_for(lock.read_text(encoding="utf-8"), system)))
+        pip("download", Path(place), "--require-hashes", "-r", str(rows), *chosen)
+        pip("download", Path(place), uv, *chosen)
+        for path in Path(place).iterdir():
+            if path.suffix == ".whl":
+                shutil.move(path, wheels / path.name)
+            elif path != rows:
+                pip("wheel", wheels, str(path))
+    if wrong := [p.name for p in wheels.iterdir() if not fits(p.name, system)]:
+        sys.exit(f"these have no wheel for {system.name}: {', '.join(wrong)}")
+
+
+def entries_for(lock: str, system: System) -> list[str]:
+    """The entries of a lock that a system installs, without their markers."""
+    from packaging.markers import Marker  # in both locks
+
+    entries = []
+    for row in lock.replace("\\\n", " ").splitlines():
+        match = re.fullmatch(r"([^ ;]+)(?: ; (.+?))?((?: +--hash=\S+)+) *", row)
+        if match and (not match[2] or Marker(match[2]).evaluate({**system.markers, **PYTHON})):
+            entries.append(f"{match[1]}{match[3]}")
+    return entries
+
+
+def fits(wheel: str, system: System) -> bool:
+    """Whether a wheel is for this system, or for all."""
+    return wheel.endswith("-any.whl") or system.tag.split("_")[0] in wheel.rpartition("-")[2]
 
 
 def copy_fonts(folder: Path) -> None:
@@ -150,6 +217,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["build", folder, lock, uv]:
             build(Path(folder), Path(lock), uv)
+        case ["build", folder, lock, uv, name] if name in SYSTEMS:
+            build(Path(folder), Path(lock), uv, SYSTEMS[name])
         case ["check", folder]:
             check(Path(folder).resolve())
         case _:
@@ -157,4 +226,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"This step failed, and says above why: {' '.join(map(str, error.cmd))}")

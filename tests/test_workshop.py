@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 def module(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "env" / f"{name}.py")
     assert spec and spec.loader
-    loaded = importlib.util.module_from_spec(spec)
+    loaded = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 
@@ -25,7 +25,7 @@ def module(name: str) -> ModuleType:
 workshop, installer = module("workshop"), module("workshop_install")
 
 
-def fake_wheels(wheels: Path, *arguments: str) -> None:
+def fake_wheels(command: str, wheels: Path, *arguments: str) -> None:
     """Instead of pip: a wheel of what was asked for, without a download."""
     made = {"-r": "some_package-1.2.post1-py3-none-any.whl", "uv==1": "uv-1-py3-none-any.whl"}
     name = made.get(arguments[-2 if "-r" in arguments else -1], "ocrkit-0.1-py3-none-any.whl")
@@ -36,7 +36,7 @@ def fake_wheels(wheels: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(workshop, "pip_wheel", fake_wheels)
+    monkeypatch.setattr(workshop, "pip", fake_wheels)
     workshop.build(tmp_path / "workshop", ROOT / "env" / "read.lock", "uv==1")
     return tmp_path / "workshop"
 
@@ -56,13 +56,39 @@ def test_the_folder_names_every_package_and_has_the_sum_of_every_file(folder: Pa
     assert {"install.py", "README.md", "data/samples/form.png"} <= there
 
 
+@pytest.mark.parametrize(
+    ("system", "there", "absent"),
+    [
+        ("windows", {"colorama", "torch", "openvino"}, {"nvidia-cudnn-cu12", "triton"}),
+        ("macos", {"torch", "openvino"}, {"nvidia-cudnn-cu12", "triton", "colorama"}),
+    ],
+)
+def test_another_system_gets_the_packages_that_its_markers_ask_for(
+    system: str, there: set[str], absent: set[str]
+) -> None:
+    lock = (ROOT / "env" / "requirements.lock").read_text(encoding="utf-8")
+    entries = workshop.entries_for(lock, workshop.SYSTEMS[system])
+    names = {entry.partition("==")[0] for entry in entries}
+    assert there <= names and not absent & names
+    assert all("--hash=sha256:" in entry and ";" not in entry for entry in entries)
+
+
+def test_a_wheel_of_another_system_is_known() -> None:
+    windows, macos = workshop.SYSTEMS["windows"], workshop.SYSTEMS["macos"]
+    assert workshop.fits("a-1-cp311-cp311-win_amd64.whl", windows)
+    assert workshop.fits("a-1-py3-none-any.whl", windows)
+    assert workshop.fits("a-1-cp311-cp311-macosx_11_0_arm64.whl", macos)
+    assert not workshop.fits("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", windows)
+    assert not workshop.fits("a-1.tar.gz", windows)
+
+
 def test_a_build_that_fails_leaves_the_old_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(wheels: Path, *arguments: str) -> None:
+    def fail(command: str, wheels: Path, *arguments: str) -> None:
         raise subprocess.CalledProcessError(1, "pip")
 
-    monkeypatch.setattr(workshop, "pip_wheel", fail)
+    monkeypatch.setattr(workshop, "pip", fail)
     with pytest.raises(subprocess.CalledProcessError):
         workshop.build(folder, ROOT / "env" / "read.lock", "uv==1")
     assert (folder / "packages.txt").is_file()
