@@ -40,6 +40,7 @@ def main():
     bin_folder = install_packages(target)
     for name in ("notebooks", "data"):
         copy_missing(HERE / name, target / name)
+    (target / "output").mkdir(exist_ok=True)  # where the notebooks write
     try_it(target, bin_folder)
     print(f"\nDone. To start:\n  cd {target}")
     if (HERE / "notebooks").is_dir():
