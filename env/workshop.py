@@ -28,6 +28,13 @@ INSTALLER = Path(__file__).with_name("workshop_install.py")
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
 # Where nothing answers, in case the network cannot be taken away from a program.
 NOWHERE = "http://127.0.0.1:9"
+# Without a network a kernel of Jupyter still needs the computer's own address, which is off at first.
+WITH_LOOPBACK = """
+import fcntl, os, socket, struct, sys
+SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
+fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh", b"lo", UP_AND_RUNNING))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -205,8 +212,9 @@ def without_network() -> list[str]:
 
     There proxies that do not answer keep it from the network.
     """
-    for prefix in (["unshare", "-n"], ["unshare", "-r", "-n"]):
-        program = shutil.which(prefix[0])
+    for options in (["-n"], ["-r", "-n"]):
+        prefix = ["unshare", *options, sys.executable, "-c", WITH_LOOPBACK]
+        program = shutil.which("unshare")
         if program and not subprocess.run([*prefix, "true"], capture_output=True).returncode:
             return prefix
     return []

@@ -136,9 +136,11 @@ def test_installing_again_keeps_what_was_changed(tmp_path: Path) -> None:
     ]
 
 
-def test_the_check_takes_the_network_away() -> None:
+def test_the_check_takes_the_network_away_but_not_the_computers_own_address() -> None:
     code = (
-        "import urllib.request, sys\n"
+        "import socket, sys, urllib.request\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "socket.create_connection(server.getsockname(), 5)\n"
         "try: urllib.request.urlopen('http://example.org', timeout=5)\n"
         "except OSError: sys.exit(7)"
     )
