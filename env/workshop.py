@@ -28,7 +28,7 @@ INSTALLER = Path(__file__).with_name("workshop_install.py")
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
 # Where nothing answers, in case the network cannot be taken away from a program.
 NOWHERE = "http://127.0.0.1:9"
-# Without a network a kernel of Jupyter still needs the computer's own address, which is off at first.
+# Without a network, a kernel of Jupyter still needs the loopback address, which is off at first.
 WITH_LOOPBACK = """
 import fcntl, os, socket, struct, sys
 SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
