@@ -7,6 +7,8 @@
 #         make demo PYTHON=/path/to/python3.11    which Python builds the environment
 #         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
 #         make notebooks NOTEBOOKS=notebooks/01*  some of them, by path
+#         make workshop LOCK=env/read.lock        a folder for reading only, 20 times smaller
+#         make workshop SYSTEM=windows            a folder for Windows; or macos; default: this computer's
 #
 # TORCH=cpu: torch and torchvision, in the versions of the lock, come from PyTorch's own wheel site, which
 # uv knows by name. These wheels are not the files of the lock, so their hashes cannot be checked; all other
@@ -14,6 +16,7 @@
 # changes it back. The authors did not run this variant, because they could not reach that site.
 
 UV_VERSION := 0.13.9
+WORKSHOP := output/workshop
 READ  := .venv-read
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -38,10 +41,10 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples fonts lock clean clean-all
+.PHONY: help setup demo test test-full lab notebooks check samples fonts workshop workshop-check lock clean clean-all
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## make .venv and install everything (the other commands do this when it is needed)
 
@@ -54,15 +57,12 @@ test: $(STAMP) ## run the tests
 test-full: $(STAMP) ## run the tests, the slow ones too
 	$(BIN)/python -m pytest -m ""
 
-lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet, and open these in JupyterLab
+	$(BIN)/python -m ocrkit.notebook.copies
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/my_notebooks
 
 notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
-	@for notebook in $(sort $(wildcard $(NOTEBOOKS))); do \
-		$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-			--ExecutePreprocessor.record_timing=False $$notebook \
-			|| { echo "$$notebook failed; it is as it was before" >&2; exit 1; }; \
-	done
+	$(BIN)/python -m ocrkit.notebook.running $(sort $(wildcard $(NOTEBOOKS)))
 
 check: $(STAMP) ## lint, formatting and types
 	$(BIN)/ruff check
@@ -75,19 +75,29 @@ samples: $(STAMP) ## make data/samples again; the result is always the same
 fonts: $(STAMP) ## list the fonts for training, and how to install the missing ones
 	$(BIN)/python -m ocrkit.synth.fonts
 
+workshop: $(READ)/.installed ## make output/workshop, a folder that installs the kit on other computers without a network
+	$(READ)/bin/python env/workshop.py build $(WORKSHOP) $(LOCK) uv==$(UV_VERSION) $(SYSTEM)
+
+workshop-check: $(READ)/.installed ## install from output/workshop without a network, and read the samples with it
+	$(READ)/bin/python env/workshop.py check $(WORKSHOP)
+
 lock: $(UV) ## solve env/*.in again into env/*.lock
 	$(compile) env/requirements.in -o $(LOCK)
 	$(compile) env/read.in --constraint $(LOCK) -o env/read.lock
 
-clean-all: ## as clean, and remove what runs wrote (output/, data/dataset*) and all downloads that uv keeps
-	@for uv in $(READ)/bin/uv $(UV); do if [ -x $$uv ]; then $$uv cache clean; fi; done
-	@if [ -d output ]; then find output -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
-	rm -rf data/dataset data/dataset-quick
-	@$(MAKE) --no-print-directory clean
-
 clean: ## remove both environments and the caches; output/ and data/ stay
 	rm -rf $(READ) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The caches of uv and pip are shared with other projects, which then download their packages again.
+clean-all: ## as clean, and remove output/, the generated data, and the caches of uv and pip; my_notebooks/ stays
+	@for uv in $(UV) $(READ)/bin/uv; do if [ -x $$uv ]; then $$uv cache clean; break; fi; done
+	@for python in $(BIN)/python $(READ)/bin/python; do \
+		if [ -x $$python ]; then $$python -m pip cache purge; break; fi; done
+	@if [ -d output ]; then find output -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
+	rm -rf data/dataset data/dataset-quick
+	@$(MAKE) --no-print-directory clean
+	@echo "my_notebooks/ stays, because it is your work, and so does data/fonts"
 
 # The environments. Each has a stamp file. It is newer than the lock and pyproject.toml if both of them are
 # installed in their present form.

@@ -179,7 +179,7 @@ class Page:
         return replace(
             self,
             lines=tuple(self.lines[i].corrected for i in kept),
-            blocks=tuple(_renumbered(self.blocks, number)),
+            blocks=tuple(renumbered(self.blocks, number)),
             left_out=(*self.left_out, *(LeftOut(line, "no text") for line in empty)),
         )
 
@@ -304,7 +304,7 @@ def _without_hyphens(rows: Iterable[str]) -> list[str]:
     return joined
 
 
-def _renumbered(blocks: Iterable[Block], number: Mapping[int, int]) -> Iterable[Block]:
+def renumbered(blocks: Iterable[Block], number: Mapping[int, int]) -> Iterable[Block]:
     """The blocks with new numbers of their lines; lines without one, and empty rows, are left out.
 
     An empty cell of a table stays, because the others would otherwise change their columns.

@@ -239,7 +239,9 @@ def test_no_module_takes_a_private_name_from_another(file):
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_optional_parts_are_imported_only_where_they_are_used(file):
     optional = HEAVY - {"torch", "pikepdf"}
-    if file.parent.name == "notebook" and file.stem in {"explorers", "plot", "search", "widgets"}:
+    if file.parent.name == "notebook" and file.stem in {
+        "explorers", "plot", "review", "search", "widgets",
+    }:  # fmt: skip
         optional -= {"matplotlib", "ipywidgets", "pandas"}
     if file.stem == "ocrmypdf":  # which imports it
         optional -= {"ocrmypdf"}
@@ -509,8 +511,9 @@ def test_clean_removes_both_environments(clone):
     assert not (clone / ".venv-read").exists()
 
 
-def test_clean_all_also_removes_what_runs_wrote_and_uv_s_downloads(clone):
-    for name in ("output/README.md", "output/09/README.md", "output/x.json", "data/dataset/a.jpg"):
+def test_clean_all_removes_what_runs_wrote_and_downloads_but_not_the_learners_notebooks(clone):
+    written = "output/README.md", "output/09/README.md", "output/x.json", "data/dataset/a.jpg"
+    for name in (*written, "my_notebooks/01.ipynb"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / name).touch()
     (clone / "data" / "own.tsv").touch()
@@ -521,6 +524,7 @@ def test_clean_all_also_removes_what_runs_wrote_and_uv_s_downloads(clone):
     assert (clone / "uv.txt").read_text() == "cache clean\n"
     assert [file.name for file in (clone / "output").iterdir()] == ["README.md"]
     assert [file.name for file in (clone / "data").iterdir()] == ["own.tsv"]
+    assert (clone / "my_notebooks" / "01.ipynb").is_file()
     assert not (clone / ".venv").exists()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from base64 import b64encode
 from dataclasses import replace
 from html import escape
@@ -18,7 +20,7 @@ from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.overlay import overlay
 from ocrkit.detection import DETECTORS
 from ocrkit.document import Document, Line, Page
-from ocrkit.errors import OcrkitError
+from ocrkit.errors import ImageError, OcrkitError
 from ocrkit.image import IMAGE_SUFFIXES, crop_polygon, find_images, load_pages
 from ocrkit.pipeline import read_document
 from ocrkit.recognition.backends import backends_of
@@ -29,7 +31,10 @@ with needs("ipywidgets", "ipywidgets", "call `ocrkit.read_document`, which gives
     import ipywidgets
 
 
+# Jupyter ends the connection to the kernel at a message of 10 MiB.
+MAX_UPLOAD = 10_000_000  # bytes
 MAX_DOWNLOAD = 20_000_000  # bytes of a result, which is held in the notebook
+_PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 NO_PAGE = np.full((2, 2), 255, np.uint8)  # shown where there is no image
 
 
@@ -111,11 +116,13 @@ class Reader(ipywidgets.VBox):
     """Choose a document in `folder` or upload one, read it, look at it, and download the result.
 
     The user can choose the kit's own recognisers and all others below `output`. Uploaded files are
-    kept in a temporary folder until the kernel ends. Jupyter uploads files of up to 10 MB; put
-    larger ones into `folder`. Raises ImageError if `folder` does not exist.
+    kept in a temporary folder until the kernel ends; one that cannot be read is refused. Jupyter
+    uploads files of up to 10 MB; put larger ones into `folder`. Another detector or recogniser
+    clears what the old one read. Raises ImageError if `folder` does not exist.
     """
 
     def __init__(self, folder: str | Path = "data/samples", output: str | Path = "output") -> None:
+        self.folder = Path(folder)
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
         own = dict.fromkeys((default_weights("ocrkit-fast"), "ocrkit-fast"))
@@ -127,6 +134,9 @@ class Reader(ipywidgets.VBox):
             tooltip="An image file of up to 10 MB",
             layout={"width": "auto"},
         )
+        self.upload.add_class("ocrkit-upload")
+        self._refused = ipywidgets.Text(layout={"display": "none"})
+        self._refused.add_class("ocrkit-refused")
         self.detector = _dropdown("Detector", DETECTORS)
         self.recognizer = _dropdown("Recogniser", [*zip(own, own, strict=True), *others])
         self.backend = _dropdown("Run by", [])
@@ -135,7 +145,10 @@ class Reader(ipywidgets.VBox):
         self.status, self.links, self.view = ipywidgets.HTML(), ipywidgets.HTML(), PageView()
         self.source.observe(self._document_chosen, "value")
         self.upload.observe(self._uploaded, "value")
+        self._refused.observe(self._upload_refused, "value")
+        self.detector.observe(self._document_chosen, "value")
         self.recognizer.observe(self._list_backends, "value")
+        self.recognizer.observe(self._document_chosen, "value")
         self.number.observe(self._show_page, "value")
         self.button.on_click(self._read)
         controls = ipywidgets.HBox(
@@ -145,7 +158,10 @@ class Reader(ipywidgets.VBox):
             ],
             layout={"flex_flow": "row wrap", "align_items": "flex-end"},
         )
-        super().__init__([styles(), controls, self.status, self.links, self.view])
+        hidden = [styles(), script("widgets.js"), self._refused]
+        limit = f'<span data-limit="{MAX_UPLOAD}"></span>'
+        hidden.append(ipywidgets.HTML(limit, layout={"display": "none"}))
+        super().__init__([*hidden, controls, self.status, self.links, self.view])
         self.add_class("ocrkit")
         self._list_backends()
         self._document_chosen()
@@ -168,13 +184,39 @@ class Reader(ipywidgets.VBox):
         self.backend.value = self.backend.options[0]
 
     def _uploaded(self, change: Any) -> None:
-        """Put an uploaded file at the top of the list of documents, and choose it."""
+        """Put an uploaded file at the top of the list of documents, and choose it.
+
+        If it cannot be read, the list and the document stay as they are.
+        """
         for file in change["new"]:
-            path = Path(mkdtemp(dir=self._uploads.name), Path(file["name"]).name)
-            path.write_bytes(file["content"])
             self.upload.value = ()  # or the same file could not be uploaded again
-            self.source.options = [(f"{path.name} (uploaded)", path), *self.source.options]
-            self.source.index = 0  # needed if the list was empty
+            try:
+                path = self._keep(file["name"], file["content"])
+                next(load_pages(path))
+            except (OcrkitError, OSError, ValueError) as error:
+                self._show_error(error)
+            else:
+                self.source.options = [(f"{path.name} (uploaded)", path), *self.source.options]
+                self.source.index = 0  # needed if the list was empty
+
+    def _keep(self, name: str, content: Any) -> Path:
+        """Write an uploaded file; ValueError or OSError if its name cannot be one of a file."""
+        last = name.replace("\\", "/").split("/")[-1]
+        if not last.strip(". ") or "\0" in last:
+            raise ImageError(f"an upload cannot be called {name!r}; give the file another name")
+        path = Path(mkdtemp(dir=self._uploads.name), last)
+        path.write_bytes(content)
+        return path
+
+    def _upload_refused(self, change: Any) -> None:
+        """The browser has not sent a file, because it is too large."""
+        file = json.loads(change["new"])
+        self._set_status(
+            f"{file['name']} has {file['size'] / 1e6:.1f} MB; Jupyter uploads up to "
+            f"{MAX_UPLOAD / 1e6:.0f} MB. Put it into the folder {self.folder} and run the cell "
+            "again, or call ocrkit read",
+            "alert",
+        )
 
     def _show_page(self, change: Any = None) -> None:
         path, number = self.source.value, self.number.value
@@ -231,7 +273,8 @@ class Reader(ipywidgets.VBox):
     def _show_error(self, error: Exception) -> None:
         text = str(error) if isinstance(error, OcrkitError) else f"{type(error).__name__}: {error}"
         # The temporary folder of an upload means nothing to the user.
-        self._set_status(text.replace(f"{self.source.value.parent}/", ""), "alert")
+        place = re.escape(f"{self._uploads.name}/") + "[^/]+/"
+        self._set_status(re.sub(place, "", text), "alert")
 
 
 def _dropdown(label: str, options: Any) -> ipywidgets.Dropdown:
@@ -252,6 +295,13 @@ def styles() -> ipywidgets.HTML:
     """An invisible widget that brings the styles of the others."""
     css = Path(__file__).with_name("widgets.css").read_text(encoding="utf-8")
     return ipywidgets.HTML(f"<style>{css}</style>", layout={"display": "none"})
+
+
+def script(name: str) -> ipywidgets.HTML:
+    """An invisible widget that runs a script of this folder; HTML widgets run no <script>."""
+    code = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    picture = f'<img alt="" src="{_PIXEL}" onload="{escape(code)}">'
+    return ipywidgets.HTML(picture, layout={"display": "none"})
 
 
 def image_tag(picture: Image.Image, text: str, kind: str) -> str:

@@ -27,8 +27,8 @@ def joined(readings: Sequence[Reading], widths: Sequence[int]) -> Reading:
     words, start = [], 0
     for reading, width in zip(readings, widths, strict=True):
         for word in reading.words:
-            ends = ((start + width * share) / sum(widths) for share in (word.start, word.end))
-            words.append(WordReading(word.text, word.confidence, *ends))
+            first, last = ((start + width * x) / sum(widths) for x in (word.start, word.end))
+            words.append(WordReading(word.text, word.confidence, first, last, word.characters))
         start += width
     text = " ".join(reading.text for reading in readings if reading.text)
     return Reading(text, mean_confidence(readings), tuple(words))

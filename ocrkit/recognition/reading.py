@@ -13,12 +13,16 @@ from ocrkit.recognition.letterspacing import without_letterspacing, word_spans
 
 @dataclass(frozen=True)
 class WordReading:
-    """A word of a line; `start` and `end` are its sides, as shares (0..1) of the crop's width."""
+    """A word of a line; `start` and `end` are its sides, as shares (0..1) of the crop's width.
+
+    characters: the confidence of each character; empty if they are not known.
+    """
 
     text: str
     confidence: float
     start: float
     end: float
+    characters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,5 +55,6 @@ def reading_of(decoded: Decoded, steps: int) -> Reading:
 
 
 def _word(characters: Sequence[Character], start: float, end: float) -> WordReading:
-    confidence = sum(c.confidence for c in characters) / len(characters)
-    return WordReading("".join(c.char for c in characters), confidence, start, end)
+    confidences = tuple(c.confidence for c in characters)
+    mean = sum(confidences) / len(characters)
+    return WordReading("".join(c.char for c in characters), mean, start, end, confidences)

@@ -155,14 +155,17 @@ def package_folder(name: str, *inside: str) -> Path:
 
 
 def _folders() -> dict[str, tuple[Path, ...]]:
+    # A notebook runs one folder deeper; a workshop's folder has the fonts of Debian there too.
+    data = (Path("data/fonts"), Path("../data/fonts"), Path(__file__).parents[2] / "data" / "fonts")
     return {
         "trdg": (package_folder("trdg", "fonts", "latin"),),
         "matplotlib": (package_folder("matplotlib", "mpl-data", "fonts", "ttf"),),
-        "npm": (Path("data/fonts"), Path(__file__).parents[2] / "data" / "fonts"),
+        "npm": data,
         "apt": (
             Path("/usr/share/fonts"),
             Path("/usr/share/texmf/fonts/opentype"),
             Path.home() / ".local/share/fonts",
+            *data,
         ),
     }
 

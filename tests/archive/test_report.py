@@ -65,7 +65,9 @@ def test_lines_that_a_page_left_out_are_counted() -> None:
     read_into("out", [scan("a.png", 50)])
     page = page_of("good", number=1)
     with Catalogue.of_a_run(Path("out")) as catalogue:
-        catalogue.add_page(1, replace(page, left_out=(LeftOut(page.lines[0], "low confidence"),) * 3))
+        catalogue.add_page(
+            1, replace(page, left_out=(LeftOut(page.lines[0], "low confidence"),) * 3)
+        )
     html, rows = report()
     assert rows[0]["left_out"] == "3"
     assert "3 left out" in html.text

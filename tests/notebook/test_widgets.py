@@ -132,22 +132,51 @@ def test_an_upload_is_selected_shown_and_read(reader: widgets.Reader) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", (SAMPLES / "form.png").read_bytes()[:3000]])
-def test_a_broken_upload_shows_the_message_of_its_error(
+def test_a_broken_upload_is_answered_and_changes_nothing_else(
     reader: widgets.Reader, data: bytes, tmp_path: Path
 ) -> None:
     reader.button.click()
+    before = reader.source.options, reader.source.value, reader.view.lines.options, reader.document
     (tmp_path / "bad.png").write_bytes(data)
     with pytest.raises(ImageError) as error:
         list(load_pages(tmp_path / "bad.png"))
-    message = str(error.value).replace(f"{tmp_path}/", "")
     upload(reader, "bad.png", data)
-    for _ in ("when it is uploaded", "when it is read"):
-        assert message in reader.status.value and 'role="alert"' in reader.status.value
-        assert reader.view.lines.options == () and not reader.button.disabled
-        assert downloads(reader) == {}
-        reader.button.click()
-    choose(reader, "form.png")
+    assert str(error.value).replace(f"{tmp_path}/", "") in reader.status.value
+    assert 'role="alert"' in reader.status.value and not reader.button.disabled
+    after = reader.source.options, reader.source.value, reader.view.lines.options, reader.document
+    assert after == before and downloads(reader)
+    choose(reader, "receipt.png")
     assert "alert" not in reader.status.value
+
+
+@pytest.mark.parametrize("name", ["", "..", ".", "/", "a/..", "a\\..", " ", "a\0.png", "x" * 300])
+def test_an_upload_with_an_impossible_name_is_answered(reader: widgets.Reader, name: str) -> None:
+    before = reader.source.options
+    upload(reader, name, (SAMPLES / "form.png").read_bytes())
+    assert 'role="alert"' in reader.status.value
+    assert reader.source.options == before
+    assert str(Path(reader._uploads.name)) not in reader.status.value
+
+
+def test_an_upload_that_the_browser_refused_is_answered(reader: widgets.Reader) -> None:
+    refused = {"name": "<large>.tif", "size": 12_345_678, "time": 1}
+    for refused["time"] in (1, 2):  # the same file a second time
+        reader._refused.value = json.dumps(refused)
+        assert "&lt;large&gt;.tif has 12.3 MB; Jupyter uploads up to 10 MB" in reader.status.value
+        choose(reader, "receipt.png" if refused["time"] == 1 else "form.png")
+        assert "alert" not in reader.status.value
+
+
+@pytest.mark.parametrize(("part", "other"), [("detector", "craft"), ("recognizer", "ocrkit-fast")])
+def test_another_reader_clears_what_the_old_one_read(
+    reader: widgets.Reader, part: str, other: str
+) -> None:
+    reader.button.click()
+    assert downloads(reader)
+    getattr(reader, part).value = other
+    assert reader.document is None and downloads(reader) == {}
+    assert reader.view.lines.options == () and "Press Read" in reader.status.value
+    assert reader.source.label == "form.png"
 
 
 def test_an_upload_cannot_leave_its_folder(reader: widgets.Reader) -> None:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ocrkit import load_document, save
+from ocrkit.archive.corrected import keep_corrections
+from ocrkit.document import Document, LeftOut, Line, Page
+from tests.archive.helpers import page_of, read_into, scan
+
+
+def corrected(page: Page, number: int, text: str) -> Page:
+    lines = list(page.lines)
+    lines[number] = replace(lines[number], correction=text)
+    return replace(page, lines=tuple(lines))
+
+
+def moved(line: Line, x: float, y: float) -> Line:
+    return replace(line, polygon=tuple((a + x, b + y) for a, b in line.polygon))
+
+
+@pytest.mark.parametrize("again", [{"again": True}, {"formats": ("json", "txt", "alto")}])
+def test_corrections_stay_when_a_file_is_read_again(tmp_path: Path, again: dict) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json", "txt"))
+    document = load_document(out / "a.json")
+    save(replace(document, pages=(corrected(document.pages[0], 0, "sixty rows"),)), out / "a.json")
+    read_into(out, [source], **{"formats": ("json", "txt"), **again})
+    (line,) = load_document(out / "a.json").pages[0].lines
+    assert (line.text, line.correction) == ("page of 60 rows", "sixty rows")
+    assert (out / "a.txt").read_text() == "sixty rows\n"
+
+
+def test_a_correction_goes_with_its_outline_and_not_with_its_number(tmp_path: Path) -> None:
+    old = corrected(page_of("first", "second", "third"), 1, "2nd")
+    old = corrected(old, 2, "")
+    save(Document("a.png", (old,)), tmp_path / "a.json")
+    # Read again, the first line is missing, and the outlines are a little different.
+    lines = tuple(moved(line, 2, 1) for line in old.lines[1:])
+    new = replace(old, lines=tuple(replace(line, text="x", correction=None) for line in lines))
+    kept = keep_corrections(Document("a.png", (new,)), tmp_path / "a.json").pages[0]
+    assert [line.correction for line in kept.lines] == ["2nd", ""]
+    assert [line.text for line in kept.lines] == ["x", "x"]
+
+
+def test_a_corrected_line_that_is_found_no_more_is_added_at_its_height(tmp_path: Path) -> None:
+    old = corrected(page_of("first", "second", "third"), 1, "2nd")
+    save(Document("a.png", (old,)), tmp_path / "a.json")
+    new = replace(page_of("first", "second", "third"), lines=(old.lines[0], old.lines[2]))
+    kept = keep_corrections(Document("a.png", (new,)), tmp_path / "a.json").pages[0]
+    assert [line.final for line in kept.lines] == ["first", "2nd", "third"]
+
+
+def test_a_line_that_was_deleted_stays_without_text(tmp_path: Path) -> None:
+    page = page_of("first", "speck")
+    speck = replace(page.lines[1], correction="")
+    old = replace(page, lines=page.lines[:1], left_out=(LeftOut(speck, "no text"),))
+    save(Document("a.png", (old,)), tmp_path / "a.json")
+    kept = keep_corrections(Document("a.png", (page,)), tmp_path / "a.json")
+    assert kept.text == "first"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"pages": 1}'])
+def test_a_damaged_json_is_replaced(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(data)
+    document = Document("a.png", (page_of("first"),))
+    assert keep_corrections(document, tmp_path / "a.json") == document
+    assert keep_corrections(document, tmp_path / "none.json") == document
+
+
+def test_another_scan_under_the_same_name_gets_no_corrections(tmp_path: Path) -> None:
+    old = corrected(page_of("first", width=500), 0, "1st")
+    save(Document("a.png", (old,)), tmp_path / "a.json")
+    document = Document("a.png", (page_of("first", width=600),))
+    assert keep_corrections(document, tmp_path / "a.json") == document
