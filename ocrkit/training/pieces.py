@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from ocrkit.detection.lines import LETTERS
 from ocrkit.detection.maps import STRIDE, encode
-from ocrkit.image import page_ink
+from ocrkit.image import page_ink, scaled
 from ocrkit.synth.pages import Sheet
+from ocrkit.synth.recipes import scan_page
+from ocrkit.synth.warp import place_on_scanner
 from ocrkit.training.streams import numbers_from
 
 PIECES = 4  # cut out of each page
@@ -21,13 +25,34 @@ PIECES = 4  # cut out of each page
 
 @dataclass(frozen=True)
 class Mixture:
-    """Synthetic pages and own pages in turn: the even numbers from `make`, the odd from `own`."""
+    """Synthetic pages and own pages in turn: the even numbers from `make`, the odd from `own`.
+
+    severity: of the damage that is added to each own page, each time in another way: 0 gives the
+    page as it is, 1 bends and scans it as a synthetic page.
+    """
 
     make: Callable[[int], Sheet]
     own: Sequence[Sheet]
+    severity: float = 0.0
 
     def __call__(self, index: int) -> Sheet:
-        return self.own[index // 2 % len(self.own)] if index % 2 else self.make(index)
+        if index % 2 == 0:
+            return self.make(index)
+        page = self.own[index // 2 % len(self.own)]
+        return rescanned(page, np.random.default_rng(index), self.severity)
+
+
+def rescanned(sheet: Sheet, rng: Generator, severity: float) -> Sheet:
+    """The sheet printed a little larger or smaller, and scanned once more, with its outlines."""
+    if not severity:
+        return sheet
+    scale = float(np.exp(severity * rng.uniform(-0.25, 0.25)))
+    scan = scaled(sheet.scan, scale)
+    polygons = [polygon * scale for polygon in (*sheet.polygons, *sheet.ignored)]
+    scan, polygons = place_on_scanner(scan, polygons, False, rng, severity)
+    scan = scan_page(scan, LETTERS * scale, rng, severity)
+    count = len(sheet.polygons)
+    return replace(sheet, scan=scan, polygons=polygons[:count], ignored=polygons[count:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +92,7 @@ class PieceStream(IterableDataset[Pieces]):
         rng = np.random.default_rng((self.seed, number, PIECES))
         margins = [(0, max(self.side - side, -side % STRIDE)) for side in sheet.scan.shape]
         page = np.pad(page_ink(sheet.scan), margins)[None]
-        maps = encode(sheet.polygons, page.shape[1:])
+        maps = encode(sheet.polygons, page.shape[1:], sheet.ignored)
         cells = self.side // STRIDE
         for _ in range(PIECES):
             y, x = (int(rng.integers(n - cells + 1)) for n in maps.shape[1:])
