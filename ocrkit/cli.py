@@ -84,7 +84,8 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="LIST",
-        help=f"What to write: one or more of {','.join(FORMATS)}. [default: txt]",
+        help=f"What to write: one or more of {','.join(FORMATS)}; csv has the tables only. "
+        "[default: txt]",
     ),
 ]
 OverlayOption = Annotated[
