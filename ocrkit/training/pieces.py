@@ -12,9 +12,9 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from ocrkit.detection.lines import LETTERS
+from ocrkit.detection.lines import LETTERS, detector_ink
 from ocrkit.detection.maps import STRIDE, encode
-from ocrkit.image import page_ink, scaled
+from ocrkit.image import scaled
 from ocrkit.synth.pages import Sheet
 from ocrkit.synth.recipes import scan_page
 from ocrkit.synth.warp import place_on_scanner
@@ -91,7 +91,7 @@ class PieceStream(IterableDataset[Pieces]):
         """Pieces of a page at random places, and the maps at the same places."""
         rng = np.random.default_rng((self.seed, number, PIECES))
         margins = [(0, max(self.side - side, -side % STRIDE)) for side in sheet.scan.shape]
-        page = np.pad(page_ink(sheet.scan), margins)[None]
+        page = np.pad(detector_ink(sheet.scan), margins)[None]
         maps = encode(sheet.polygons, page.shape[1:], sheet.ignored)
         cells = self.side // STRIDE
         for _ in range(PIECES):

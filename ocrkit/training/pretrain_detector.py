@@ -78,7 +78,7 @@ class DetectorTask:
         sheets = own_sheets(folder)
         if not self.config.ground_truth:
             return sheets
-        detector = LineDetector.load("ocrkit-detector", margin=0)
+        detector = LineDetector.load(margin=0)
         return [fitted_sheet(sheet, detector) for sheet in sheets]
 
     @cached_property
