@@ -229,6 +229,18 @@ OwnPagesOption = Annotated[
         "every second page is one of them.",
     ),
 ]
+HeldOutPagesOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Detector: another such folder, to measure the training on."),
+]
+GroundTruthOption = Annotated[
+    bool,
+    typer.Option(
+        "--ground-truth",
+        help="Detector: these pages are ground truth of others, which outlines only a part of the "
+        "text, or whole rows of tables; what is not outlined is not learned from.",
+    ),
+]
 
 
 @app.command()
@@ -397,6 +409,8 @@ def pretrain(
     start_from: StartOption = None,
     lr: RateOption = None,
     pages: OwnPagesOption = None,
+    pages_held_out: HeldOutPagesOption = None,
+    ground_truth: GroundTruthOption = False,
 ) -> None:
     """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
@@ -406,9 +420,9 @@ def pretrain(
     if (width or hidden or height or lines) and task == "detector":
         wrong = "for a recogniser; a detector has one size and learns from pages: leave them out"
         raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
-    if pages and task == "recognizer":
+    if (pages or pages_held_out or ground_truth) and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
-        raise typer.BadParameter(wrong, param_hint="--pages")
+        raise typer.BadParameter(wrong, param_hint="--pages, --pages-held-out, --ground-truth")
     with _session() as session:
         with _status("Loading"):
             from ocrkit.recognition.network import ModelConfig
@@ -417,7 +431,13 @@ def pretrain(
         lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages
+                minutes=minutes,
+                seed=seed,
+                workers=workers,
+                lr=lr,
+                pages=pages,
+                pages_held_out=pages_held_out,
+                ground_truth=ground_truth,
             )
             weights = detection.pretrain_detector(folder, config, start_from)
         else:

@@ -155,6 +155,23 @@ def word_f1(target: str, prediction: str) -> tuple[float, float, float]:
     return _f1((wanted & found).total(), wanted.total(), found.total())
 
 
+def order_accuracy(target: Sequence[str], prediction: Sequence[str]) -> float:
+    """The share of pairs of words of a page that are read in the right order, 0 to 1.
+
+    target, prediction: the words in reading order. Only words that are once in both are compared,
+    because only these are known to be the same. Of n of them all n (n - 1) / 2 pairs count, so
+    that 0.5 is chance and 1 the right order; it is (1 + Kendall's tau) / 2. It is 1 for less than
+    two words.
+    """
+    once = {w for w, n in Counter(target).items() if n == 1}
+    once &= {w for w, n in Counter(prediction).items() if n == 1}
+    place = {word: i for i, word in enumerate(w for w in prediction if w in once)}
+    order = np.array([place[word] for word in target if word in once])
+    pairs = len(order) * (len(order) - 1) // 2
+    right = sum(int((order[i + 1 :] > value).sum()) for i, value in enumerate(order))
+    return right / pairs if pairs else 1.0
+
+
 def line_f1(
     targets: Sequence[Sequence[np.ndarray]],
     predictions: Sequence[Sequence[np.ndarray]],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocrkit.detection.gutters import white_gutters
 from ocrkit.detection.letter_height import letter_height
 from ocrkit.detection.maps import STRIDE, LineShape, decode, find_lines
 from ocrkit.detection.order import crossings, reading_order
@@ -77,10 +78,11 @@ class LineDetector:
 def parted(lines: Sequence[LineShape], page: np.ndarray, rules: Rules) -> list[LineShape]:
     """The lines of a grey page, and those that reach across a gutter cut there."""
     cuts = crossings([line.outline() for line in lines], rules)
+    gutters = white_gutters(lines, page)
     result = []
     for i, line in enumerate(lines):
-        for x in cuts.get(i, ()):
-            start, end = _white(line, x, page)
+        gaps = gutters.get(i, []) + [_white(line, x, page) for x in cuts.get(i, ())]
+        for start, end in sorted(gaps):
             if line.left + line.height < start < end < line.right - line.height:
                 result.append(replace(line, right=start))
                 line = replace(line, left=end)

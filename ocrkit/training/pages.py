@@ -21,9 +21,10 @@ def own_sheets(folder: str | Path) -> list[Sheet]:
     """The pages of all documents (.json, as `ocrkit.save` writes them) in a folder.
 
     Each page is scaled as a detector sees it. What a page has left out is ignored: it may be text
-    or not. The scan is the document's `source`, or a file of the same name in the folder. Raises OcrkitError, with the file and the problem, if there is no
-    document, one of them cannot be read or does not fit its scan, or a page is not upright, as the
-    synthetic pages are. Raises ImageError for a scan that cannot be read.
+    or not. The scan is the document's `source`, or a file of the same name in the folder. Raises
+    OcrkitError, with the file and the problem, if there is no document, one of them cannot be read
+    or does not fit its scan, or a page is not upright, as the synthetic pages are. Raises
+    ImageError for a scan that cannot be read.
     """
     sheets = [sheet for path in sorted(Path(folder).glob("*.json")) for sheet in _sheets(path)]
     if not sheets:

@@ -17,29 +17,47 @@ from ocrkit.detection.maps import STRIDE, encode
 from ocrkit.image import scaled
 from ocrkit.synth.pages import Sheet
 from ocrkit.synth.recipes import scan_page
-from ocrkit.synth.warp import place_on_scanner
+from ocrkit.synth.warp import bent, place_on_scanner
 from ocrkit.training.streams import numbers_from
 
 PIECES = 4  # cut out of each page
+MAX_BEND = 0.08  # of the shorter side: how far a bent line reaches up or down
 
 
 @dataclass(frozen=True)
 class Mixture:
     """Synthetic pages and own pages in turn: the even numbers from `make`, the odd from `own`.
 
+    Without own pages all are from `make`. bends: the share of pages that are bent, as books are.
+
     severity: of the damage that is added to each own page, each time in another way: 0 gives the
     page as it is, 1 bends and scans it as a synthetic page.
     """
 
     make: Callable[[int], Sheet]
-    own: Sequence[Sheet]
+    own: Sequence[Sheet] = ()
     severity: float = 0.0
+    bends: float = 0.0
 
     def __call__(self, index: int) -> Sheet:
-        if index % 2 == 0:
-            return self.make(index)
-        page = self.own[index // 2 % len(self.own)]
-        return rescanned(page, np.random.default_rng(index), self.severity)
+        rng = np.random.default_rng((index, len(self.own)))
+        if index % 2 and self.own:
+            page = rescanned(self.own[index // 2 % len(self.own)], rng, self.severity)
+        else:
+            page = self.make(index)
+        return bent_sheet(page, rng) if rng.random() < self.bends else page
+
+
+def bent_sheet(sheet: Sheet, rng: Generator) -> Sheet:
+    """The sheet with a wave of up to MAX_BEND of its width from left to right."""
+    height, width = sheet.scan.shape
+    rise = rng.uniform(-MAX_BEND, MAX_BEND) * min(width, height)
+    turns = np.linspace(0, rng.uniform(0.3, 1.0), width) + rng.random()
+    shift = rise * np.sin(2 * np.pi * turns)
+    polygons = [*sheet.polygons, *sheet.ignored]
+    scan, polygons = bent(sheet.scan, polygons, shift - shift.mean())
+    count = len(sheet.polygons)
+    return replace(sheet, scan=scan, polygons=polygons[:count], ignored=polygons[count:])
 
 
 def rescanned(sheet: Sheet, rng: Generator, severity: float) -> Sheet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from ocrkit.training.pieces import Mixture, Pieces, PieceStream
 from ocrkit.training.run import HELD_OUT, Budget, run_within_budget
 from ocrkit.training.streams import stream_batches
 
+BENDS = 0.12  # of all pages
 OWN_SEVERITY = 0.6  # of the damage added to own pages, which are real scans already
 
 
@@ -69,9 +70,9 @@ class DetectorTask:
     def __init__(self, model: LineNet, config: DetectorPretrainConfig) -> None:
         self.model, self.config = model, config
         self.model_settings = {"channels": list(model.channels)}
-        self.make: Callable[[int], Sheet] = PageGenerator(config.seed)
+        own = self._own(config.pages) if config.pages else []
+        self.make = Mixture(PageGenerator(config.seed), own, OWN_SEVERITY, BENDS)
         if config.pages:
-            self.make = Mixture(self.make, self._own(config.pages), OWN_SEVERITY)
             self.data = f"{self.data}, and the pages of {config.pages}"
 
     def _own(self, folder: str) -> list[Sheet]:

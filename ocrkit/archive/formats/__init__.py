@@ -72,7 +72,7 @@ FORMATS = {
 def save(document: Document, path: str | Path) -> Path:
     """Write a document in the format that the suffix of the path names; returns the path.
 
-    The suffix is one of those in FORMATS: .txt, .json, .tsv, .csv, .hocr, .alto.xml, .page.xml or .pdf.
+    The suffix is one of those in FORMATS, such as .txt, .json, .alto.xml or .pdf.
     ALTO and PAGE hold one page, so several pages make several files, letter.alto.1.xml and so on;
     the path of the first is returned.
     A PDF needs the scan, which is read from `document.source`.
