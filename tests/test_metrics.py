@@ -189,14 +189,14 @@ def test_line_f1_does_not_count_what_is_found_where_nothing_is_known() -> None:
 
 def test_order_accuracy_is_the_share_of_pairs_of_words_in_the_right_order() -> None:
     # Of a-b a-c a-d b-c b-d c-d only c-d is wrong; then two columns of two, read line by line.
-    assert order_accuracy("a b c d".split(), "a b d c".split()) == pytest.approx(5 / 6)
-    assert order_accuracy("a b c d".split(), "a c b d".split()) == pytest.approx(5 / 6)
-    assert order_accuracy("a b c".split(), "c b a".split()) == 0
+    assert order_accuracy(["a", "b", "c", "d"], ["a", "b", "d", "c"]) == pytest.approx(5 / 6)
+    assert order_accuracy(["a", "b", "c", "d"], ["a", "c", "b", "d"]) == pytest.approx(5 / 6)
+    assert order_accuracy(["a", "b", "c"], ["c", "b", "a"]) == 0
 
 
 def test_order_accuracy_leaves_out_words_that_are_lost_or_there_twice() -> None:
-    assert order_accuracy("the a the b x".split(), "b y a the".split()) == 0
-    assert order_accuracy("a lost".split(), "a x".split()) == 1
+    assert order_accuracy(["the", "a", "the", "b", "x"], ["b", "y", "a", "the"]) == 0
+    assert order_accuracy(["a", "lost"], ["a", "x"]) == 1
     assert order_accuracy([], []) == 1
 
 
