@@ -11,6 +11,7 @@ LEAST_HEIGHT, LEAST_WIDTH = 21, 45  # of a strip
 DARK = 0.6  # ink of what may be a strip
 # Shares of the ink:
 FILLED = 0.8  # of the smallest rectangle around it that a strip fills
+EDGE = 0.9  # of its edge that is dark; that of a row of bold letters has gaps
 LIGHT, CONTRAST = 0.03, 0.4  # so much of it is letters, lighter by at least so much
 
 
@@ -43,6 +44,9 @@ def _is_strip(ink: np.ndarray, inside: np.ndarray, area: int) -> bool:
     points = np.argwhere(inside)[:, ::-1].astype(np.float32)
     (_, sides, _) = cv2.minAreaRect(points)
     if area < FILLED * sides[0] * sides[1] or min(sides) < LEAST_HEIGHT - 1:
+        return False
+    inner = cv2.erode(np.pad(inside.astype(np.uint8), 1), np.ones((3, 3), np.uint8))[1:-1, 1:-1]
+    if (ink[inside & (inner == 0)] > DARK).mean() < EDGE:
         return False
     light, middle, dark = np.quantile(ink[inside], [LIGHT, 0.5, 1 - LIGHT])
     return bool(middle - light > max(CONTRAST, 2 * (dark - middle)))

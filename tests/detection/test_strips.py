@@ -45,6 +45,9 @@ def test_other_dark_parts_are_as_they_were() -> None:
     rule = np.ones((30, 300), np.float32)
     headline = np.zeros((80, 300), np.uint8)
     cv2.putText(headline, "TIMES", (5, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.6, 255, 18)
-    for part in (photograph, shadow, rule, (headline / 255).astype(np.float32)):
+    bold = np.zeros((24, 300), np.float32)  # figures 0 that nearly touch
+    for x in range(0, 280, 28):
+        bold[:, x : x + 23], bold[8:16, x + 9 : x + 14] = 1, 0
+    for part in (photograph, shadow, rule, (headline / 255).astype(np.float32), bold):
         ink = page((120, part))
         np.testing.assert_array_equal(dark_on_light(ink), ink)
