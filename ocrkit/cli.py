@@ -87,7 +87,8 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="LIST",
-        help=f"What to write: one or more of {','.join(FORMATS)}. [default: txt]",
+        help=f"What to write: one or more of {','.join(FORMATS)}; csv has the tables only. "
+        "[default: txt]",
     ),
 ]
 OverlayOption = Annotated[
@@ -272,6 +273,18 @@ OwnPagesOption = Annotated[
         metavar="DIR",
         help="Detector: a folder of your own pages, as JSON of `ocrkit read` with correct lines; "
         "every second page is one of them.",
+    ),
+]
+HeldOutPagesOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Detector: another such folder, to measure the training on."),
+]
+GroundTruthOption = Annotated[
+    bool,
+    typer.Option(
+        "--ground-truth",
+        help="Detector: these pages are ground truth of others, which outlines only a part of the "
+        "text, or whole rows of tables; what is not outlined is not learned from.",
     ),
 ]
 
@@ -540,6 +553,8 @@ def pretrain(
     lr: RateOption = None,
     pages: OwnPagesOption = None,
     model_name: ModelNameOption = "model",
+    pages_held_out: HeldOutPagesOption = None,
+    ground_truth: GroundTruthOption = False,
 ) -> None:
     """Train a recogniser on lines, or a detector on pages, from random or given weights.
 
@@ -552,9 +567,9 @@ def pretrain(
     if real is not None and not lines:
         wrong = "the share of real lines: name their folder with --lines, or leave it out"
         raise typer.BadParameter(wrong, param_hint="--real")
-    if pages and task == "recognizer":
+    if (pages or pages_held_out or ground_truth) and task == "recognizer":
         wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
-        raise typer.BadParameter(wrong, param_hint="--pages")
+        raise typer.BadParameter(wrong, param_hint="--pages, --pages-held-out, --ground-truth")
     if not model_name or model_name != Path(model_name).name:
         wrong = f"{model_name!r} is not a plain file name; give the folder as the argument"
         raise typer.BadParameter(wrong, param_hint="--model-name")
@@ -566,7 +581,14 @@ def pretrain(
         lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
         if task == "detector":
             config = detection.DetectorPretrainConfig(
-                minutes=minutes, seed=seed, workers=workers, lr=lr, pages=pages, name=model_name
+                minutes=minutes,
+                seed=seed,
+                workers=workers,
+                lr=lr,
+                pages=pages,
+                pages_held_out=pages_held_out,
+                ground_truth=ground_truth,
+                name=model_name,
             )
             weights = detection.pretrain_detector(folder, config, start_from)
         else:

@@ -180,29 +180,56 @@ def word_f1(target: str, prediction: str) -> tuple[float, float, float]:
     return _f1((wanted & found).total(), wanted.total(), found.total())
 
 
+def order_accuracy(target: Sequence[str], prediction: Sequence[str]) -> float:
+    """The share of pairs of words of a page that are read in the right order, 0 to 1.
+
+    target, prediction: the words in reading order. Only words that are once in both are compared,
+    because only these are known to be the same. Of n of them all n (n - 1) / 2 pairs count, so
+    that 0.5 is chance and 1 the right order; it is (1 + Kendall's tau) / 2. It is 1 for less than
+    two words.
+    """
+    once = {w for w, n in Counter(target).items() if n == 1}
+    once &= {w for w, n in Counter(prediction).items() if n == 1}
+    place = {word: i for i, word in enumerate(w for w in prediction if w in once)}
+    order = np.array([place[word] for word in target if word in once])
+    pairs = len(order) * (len(order) - 1) // 2
+    right = sum(int((order[i + 1 :] > value).sum()) for i, value in enumerate(order))
+    return right / pairs if pairs else 1.0
+
+
 def line_f1(
     targets: Sequence[Sequence[np.ndarray]],
     predictions: Sequence[Sequence[np.ndarray]],
     iou: float = 0.5,
+    ignored: Sequence[Sequence[np.ndarray]] = (),
 ) -> tuple[float, float, float]:
     """Precision, recall and F1 of detected lines: for each page a list of polygons (k, 2).
 
     A predicted line is correct if its intersection over union (IoU) with a target line is at least
     `iou`; each target line can be matched once. Without lines both are 1, as in `word_f1`.
+    ignored: for each page where lines may be that are not known; a prediction that matches no
+    target is not counted if half of it lies there.
     """
-    correct = 0
-    for wanted, found in zip(targets, predictions, strict=True):
-        shapes = [shapely.make_valid(shapely.Polygon(polygon)) for polygon in wanted]
+    correct = uncounted = 0
+    for page, (wanted, found) in enumerate(zip(targets, predictions, strict=True)):
+        unknown = shapely.union_all([_shape(p) for p in ignored[page]] if ignored else [])
+        shapes = [_shape(polygon) for polygon in wanted]
         tree, unmatched = shapely.STRtree(shapes), set(range(len(shapes)))
         for polygon in found:
-            shape = shapely.make_valid(shapely.Polygon(polygon))
+            shape = _shape(polygon)
             near = unmatched.intersection(tree.query(shape).tolist())
             overlap = {i: _iou(shape, shapes[i]) for i in near}
             best = max(overlap, key=lambda i: overlap[i], default=-1)
             if best >= 0 and overlap[best] >= iou:
                 unmatched.remove(best)
                 correct += 1
-    return _f1(correct, sum(map(len, targets)), sum(map(len, predictions)))
+            elif shape.intersection(unknown).area >= 0.5 * shape.area:
+                uncounted += 1
+    return _f1(correct, sum(map(len, targets)), sum(map(len, predictions)) - uncounted)
+
+
+def _shape(polygon: np.ndarray) -> shapely.Geometry:
+    return shapely.make_valid(shapely.Polygon(polygon))
 
 
 def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -38,6 +37,8 @@ from ocrkit.image import (
     points_along,
     with_initial,
 )
+from ocrkit.recognition.initials import with_joined_capital, with_width_of_capital
+from ocrkit.recognition.leaders import with_short_leader, without_first_dots
 from ocrkit.recognition.parts import read_in_parts
 from ocrkit.recognition.reading import Reading, WordReading
 from ocrkit.recognition.recognizer import Recognizer
@@ -47,9 +48,6 @@ SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
 # On a page of so many lines of which so much is lost, only lines of so high confidence are print.
 PRINT_LINES, PRINT_LOST, PRINT_CONFIDENCE = 5, 0.6, 0.75
 _SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
-_ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
-# Dots that lead to a page number; a few of them are enough.
-_LEADER = re.compile(r"[.·…]([ .·…]*[.·…]){5,}")
 
 
 @dataclass(frozen=True)
@@ -219,8 +217,8 @@ def _read(
     for i, line in enumerate(found):
         polygon, readings[i] = _with_initial(line, readings[i])
         if line.number is None:
-            readings[i] = _without_first_dots(readings[i])
-        readings[i] = _with_short_leader(readings[i], line.leader)
+            readings[i] = without_first_dots(readings[i])
+        readings[i] = with_short_leader(readings[i], line.leader)
         polygons.append(polygon)
     return replace(view, polygons=polygons), readings
 
@@ -239,73 +237,15 @@ def _with_initial(line: Found, reading: Reading) -> tuple[np.ndarray, Reading]:
     """The polygon of a line from its large capital on, and the reading with its words' places."""
     if line.initial is None:
         return line.polygon, reading
-    reading = _with_joined_capital(reading)
     polygon = line.polygon.copy()
-    left, old, right = (
-        line.initial[0],
-        float(polygon[0, 0]),
-        float(polygon[len(polygon) // 2 - 1, 0]),
-    )
-    height = float(polygon[-1, 1] - polygon[0, 1])
     x0, y0, x1, y1 = line.initial
-    # In the crop the capital had this width; on the page it reaches from `left` to `old`.
+    old, right = float(polygon[0, 0]), float(polygon[len(polygon) // 2 - 1, 0])
+    height = float(polygon[-1, 1] - polygon[0, 1])
+    # In the crop the capital had this width; on the page it reaches from x0 to `old`.
     width = (x1 - x0) * INITIAL_HEIGHT * height / (y1 - y0)
-    share, place = width / (width + right - old), (old - left) / (right - left)
-
-    def moved(at: float) -> float:
-        if at < share:
-            return at / share * place
-        return place + (at - share) / (1 - share) * (1 - place)
-
-    words = tuple(replace(w, start=moved(w.start), end=moved(w.end)) for w in reading.words)
-    polygon[[0, -1], 0] = left
-    return polygon, replace(reading, words=words)
-
-
-def _with_joined_capital(reading: Reading) -> Reading:
-    """The reading with a large capital joined to its word, unless it is a word by itself."""
-    first, *rest = reading.words or (None,)
-    if first is None or not rest or len(first.text) > 1 or not first.text.isupper():
-        return reading
-    if first.text in _ONE_LETTER_WORDS or not rest[0].text[:1].isalpha():
-        return reading
-    word = replace(rest[0], text=first.text + rest[0].text, start=first.start)
-    words = (word, *rest[1:])
-    return replace(reading, text=" ".join(word.text for word in words), words=words)
-
-
-def _with_short_leader(reading: Reading, leads: bool) -> Reading:
-    """The reading with at most three dots in a row; `leads` adds those that were cut off."""
-    text = _LEADER.sub(" ... ", reading.text) + (" ..." if leads and reading.text else "")
-    if text == reading.text:
-        return reading
-    words: list[WordReading] = []
-    for word in reading.words:
-        dots = not word.text.strip(".·…")
-        parts = [word.text] if dots else _LEADER.sub(" ... ", word.text).split()
-        step = (word.end - word.start) / len(parts)
-        for i, part in enumerate(parts):
-            if dots and words and not words[-1].text.strip(".·…"):
-                words[-1] = replace(words[-1], text="...", end=word.end)
-            else:
-                words.append(
-                    WordReading(
-                        part, word.confidence, word.start + i * step, word.start + (i + 1) * step
-                    )
-                )
-    words = [replace(w, text=_LEADER.sub("...", w.text)) for w in words]
-    if leads and words and words[-1].text != "...":
-        words.append(WordReading("...", words[-1].confidence, 1.0, 1.0))
-    return Reading(" ".join(word.text for word in words), reading.confidence, tuple(words))
-
-
-def _without_first_dots(reading: Reading) -> Reading:
-    """The reading without the end of a leader before its text."""
-    words = reading.words
-    first = next((i for i, word in enumerate(words) if word.text.strip(".·…")), 0)
-    if not first or sum(len(word.text) for word in words[:first]) < 2:
-        return reading
-    return replace(reading, text=" ".join(word.text for word in words[first:]), words=words[first:])
+    read, printed = width / (width + right - old), (old - x0) / (right - x0)
+    polygon[[0, -1], 0] = x0
+    return polygon, with_width_of_capital(with_joined_capital(reading), read, printed)
 
 
 def _reasons(

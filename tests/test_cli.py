@@ -384,11 +384,12 @@ def test_the_decoders_to_choose_from_are_those_there_are(command):
 
 
 def test_every_format_is_written_with_a_file_for_each_page_where_it_holds_one() -> None:
-    formats = "txt,json,tsv,hocr,alto,page,pdf"
+    formats = "txt,json,tsv,csv,hocr,alto,page,pdf"
     assert run("read", scan("a.tif", pages=2), "-o", "out", "--format", formats).exit_code == 0
     assert files_below("out") == [
         "a.alto.1.xml",
         "a.alto.2.xml",
+        "a.csv",
         "a.hocr",
         "a.json",
         "a.page.1.xml",

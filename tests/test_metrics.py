@@ -16,6 +16,7 @@ from ocrkit.metrics import (
     expected_calibration_error,
     interval,
     line_f1,
+    order_accuracy,
     reliability,
     wer,
     word_f1,
@@ -175,6 +176,30 @@ def test_line_f1_of_pages_without_lines() -> None:
     assert line_f1([[]], [[]]) == (1, 1, 1)
     assert line_f1([[]], [[square(0, 0)]]) == (0, 1, 0)
     assert line_f1([[square(0, 0)]], [[]]) == (1, 0, 0)
+
+
+def test_line_f1_does_not_count_what_is_found_where_nothing_is_known() -> None:
+    targets, ignored = [[square(0, 0)]], [[square(40, 0), square(80, 0)]]
+    found = [[square(0, 0), square(44, 0), square(86, 0)]]  # 6 and 4 of 10 px are ignored
+    assert line_f1(targets, found, ignored=ignored) == pytest.approx((1 / 2, 1, 2 / 3))
+    # What is found at a target counts, also where nothing is known.
+    assert line_f1(targets, [[square(1, 0)]], ignored=[[square(0, 0)]]) == (1, 1, 1)
+
+
+# --- order
+
+
+def test_order_accuracy_is_the_share_of_pairs_of_words_in_the_right_order() -> None:
+    # Of a-b a-c a-d b-c b-d c-d only c-d is wrong; then two columns of two, read line by line.
+    assert order_accuracy(["a", "b", "c", "d"], ["a", "b", "d", "c"]) == pytest.approx(5 / 6)
+    assert order_accuracy(["a", "b", "c", "d"], ["a", "c", "b", "d"]) == pytest.approx(5 / 6)
+    assert order_accuracy(["a", "b", "c"], ["c", "b", "a"]) == 0
+
+
+def test_order_accuracy_leaves_out_words_that_are_lost_or_there_twice() -> None:
+    assert order_accuracy(["the", "a", "the", "b", "x"], ["b", "y", "a", "the"]) == 0
+    assert order_accuracy(["a", "lost"], ["a", "x"]) == 1
+    assert order_accuracy([], []) == 1
 
 
 # --- calibration

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ocrkit.detection.gutters import white_gutters
 from ocrkit.detection.letter_height import letter_height
 from ocrkit.detection.maps import STRIDE, LineShape, decode, find_lines
 from ocrkit.detection.order import crossings, reading_order
 from ocrkit.detection.rules import Rules, find_rules
+from ocrkit.detection.strips import dark_on_light
 from ocrkit.errors import CheckpointError
 from ocrkit.image import page_ink, scaled
 from ocrkit.runtime import Backend
@@ -76,10 +78,11 @@ class LineDetector:
 def parted(lines: Sequence[LineShape], page: np.ndarray, rules: Rules) -> list[LineShape]:
     """The lines of a grey page, and those that reach across a gutter cut there."""
     cuts = crossings([line.outline() for line in lines], rules)
+    gutters = white_gutters(lines, page)
     result = []
     for i, line in enumerate(lines):
-        for x in cuts.get(i, ()):
-            start, end = _white(line, x, page)
+        gaps = gutters.get(i, []) + [_white(line, x, page) for x in cuts.get(i, ())]
+        for start, end in sorted(gaps):
             if line.left + line.height < start < end < line.right - line.height:
                 result.append(replace(line, right=start))
                 line = replace(line, left=end)
@@ -117,10 +120,15 @@ def page_scale(page: np.ndarray) -> float:
     return float(np.clip(LETTERS / height, 0.05, 2.0)) if height else 1.0
 
 
+def detector_ink(page: np.ndarray) -> np.ndarray:
+    """What a detector sees of a grey page (H, W): its ink, float32 (H, W), letters above 0."""
+    return dark_on_light(page_ink(page))
+
+
 def network_input(page: np.ndarray) -> np.ndarray:
     """The network's input of a grey page (H, W): float32 (1, 1, H, W), with paper all around."""
     padding = [(EDGE, EDGE + -(side + 2 * EDGE) % MULTIPLE) for side in page.shape]
-    return np.pad(page_ink(page), padding)[None, None]
+    return np.pad(detector_ink(page), padding)[None, None]
 
 
 def detector_backend(name_or_path: str | Path) -> Backend:

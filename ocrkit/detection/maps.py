@@ -29,6 +29,8 @@ STRAIGHTNESS = 0.2  # a line whose middle deviates less than this from a straigh
 SIDE_MARGIN = 3  # times the margin above and below: final commas are easily missed
 POINTS = 8  # along each edge of a bent line; a straight one has two
 
+IGNORED = -1.0  # core of a cell that is not learned from
+
 CORE_THRESHOLD = 0.4  # probability of each cell of a core
 MEAN_THRESHOLD = 0.55  # mean probability of the cells of a core
 # Two cores are parts of one line up to these limits, in heights of the lower one: how much they
@@ -36,15 +38,20 @@ MEAN_THRESHOLD = 0.55  # mean probability of the cells of a core
 MAX_OVERLAP, MAX_GAP, MAX_OFFSET, MAX_HEIGHT_RATIO = 1.5, 0.4, 0.5, 2.5
 
 
-def encode(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+def encode(
+    polygons: Sequence[np.ndarray], shape: tuple[int, int], ignored: Sequence[np.ndarray] = ()
+) -> np.ndarray:
     """The maps of a page of `shape` (H, W) with these lines: float32 (3, h, w).
 
     h and w are H and W in cells, rounded up. The maps are: the core, 1 or 0; log(height / UNIT);
     and the distance from the cell down to the line's middle, in heights of the line. The last two
-    are 0 outside of cores.
+    are 0 outside of cores. In the polygons of `ignored` the core is IGNORED, where it is not 1.
     """
     rows, columns = (-(-side // STRIDE) for side in shape)
     maps = np.zeros((3, rows, columns), np.float32)
+    for polygon in ignored:
+        cells = np.round(polygon / STRIDE - 0.5).astype(np.int32)
+        cv2.fillPoly(maps[0], [cells], IGNORED)
     x, y = ((np.arange(n) + 0.5) * STRIDE for n in (columns, rows))
     for polygon in polygons:
         half = len(polygon) // 2

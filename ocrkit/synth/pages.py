@@ -30,13 +30,15 @@ class Sheet:
     """A page, uint8 grey (H, W), and its lines.
 
     polygons: float32 (2 * POINTS, 2) of x, y each: along the top in reading direction, back along
-    the bottom. texts: the text of each line.
+    the bottom. texts: the text of each line. ignored: polygons of what may be text or not; a
+    detector neither learns nor is measured there.
     """
 
     scan: Scan
     polygons: list[np.ndarray]
     texts: list[str]
     kind: str
+    ignored: list[np.ndarray] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from numpy.random import Generator
 
 from ocrkit.synth.degrade import Scan, smooth_noise
 
+BENT_POINTS = 16  # along each edge of a polygon on a bent page
+
 Size = tuple[int, int]  # width, height
 
 
@@ -39,6 +41,31 @@ def place_on_scanner(
     border = cv2.BORDER_TRANSPARENT if background else cv2.BORDER_REPLICATE
     placed = cv2.remap(page, x, y, cv2.INTER_LINEAR, dst=behind, borderMode=border)
     return np.asarray(placed, np.uint8), _move_polygons(polygons, perspective, bend)
+
+
+def bent(
+    page: Scan, polygons: list[np.ndarray], shift: np.ndarray
+) -> tuple[Scan, list[np.ndarray]]:
+    """A page (H, W) whose columns are moved down by `shift` (W,) px, and its polygons (2k, 2).
+
+    So do lines look near the spine of a thick book. What moves out of the page is lost.
+    """
+    height, width = page.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    map_y = (y - shift).astype(np.float32)
+    moved = cv2.remap(page, x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8), [_bent_polygon(polygon, shift) for polygon in polygons]
+
+
+def _bent_polygon(polygon: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The polygon with BENT_POINTS along each edge, moved down as the page is."""
+    share = np.linspace(0, 1, BENT_POINTS)
+    edges = []
+    for edge in np.split(polygon, 2):
+        at = np.linspace(0, 1, len(edge))
+        x, y = (np.interp(share, at, edge[:, axis]) for axis in (0, 1))
+        edges.append(np.c_[x, y + np.interp(x, np.arange(len(shift)), shift)])
+    return np.concatenate(edges).astype(np.float32)
 
 
 def _perspective(

@@ -31,8 +31,8 @@ class TrainConfig:
     patience: stop after so many epochs in a row without a lower CER; None trains all epochs.
     minutes: stop after this time; the learning rate falls to 0 by then. None sets no limit.
 
-    Raises ValueError for an unknown precision or ipex, or epochs, batch_size, lr, repeat, patience or
-    minutes that are not above 0.
+    Raises ValueError for an unknown precision or ipex, or epochs, batch_size, lr, repeat, patience
+    or minutes that are not above 0.
     """
 
     epochs: int = 10

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrkit.detection.maps import IGNORED
 from ocrkit.training.batches import Batch
 
 MAX_GRADIENT_NORM = 2.0  # for gradient clipping
@@ -37,15 +38,17 @@ def detector_loss(output: Tensor, target: Tensor) -> Tensor:
 
     Core: cross-entropy over the cells of the core and three times as many others, those with the
     highest loss (hard negative mining; Shrivastava, Gupta and Girshick, 2016), plus the dice loss
-    (Milletari, Navab and Ahmadi, 2016). Height and middle: mean absolute error in the core.
+    (Milletari, Navab and Ahmadi, 2016). Height and middle: mean absolute error in the core. Cells
+    whose core is IGNORED add nothing.
     """
-    logits, core = output[:, 0].float(), target[:, 0]
+    logits, known = output[:, 0].float(), target[:, 0] != IGNORED
+    core = target[:, 0].clamp(min=0)
     losses = functional.binary_cross_entropy_with_logits(logits, core, reduction="none")
-    inside = core > 0.5
+    inside, outside = core > 0.5, known & (core <= 0.5)
     count = int(inside.sum())
-    hardest = torch.topk(losses[~inside], min(3 * count + 100, int((~inside).sum()))).values
-    entropy = (losses[inside].sum() + hardest.sum()) / (count + len(hardest))
-    probability = logits.sigmoid()
+    hardest = torch.topk(losses[outside], min(3 * count + 100, int(outside.sum()))).values
+    entropy = (losses[inside].sum() + hardest.sum()) / max(count + len(hardest), 1)
+    probability = logits.sigmoid() * known
     dice = 1 - (2 * (probability * core).sum() + 1) / ((probability + core).sum() + 1)
     errors = (output[:, 1:].float() - target[:, 1:]).abs().sum(dim=1)
     return entropy + dice + errors[inside].sum() / max(count, 1)

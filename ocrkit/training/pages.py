@@ -20,10 +20,11 @@ _TOLERANCE = 0.05
 def own_sheets(folder: str | Path) -> list[Sheet]:
     """The pages of all documents (.json, as `ocrkit.save` writes them) in a folder.
 
-    Each page is scaled as a detector sees it. The scan is the document's `source`, or a file of the
-    same name in the folder. Raises OcrkitError, with the file and the problem, if there is no
-    document, one of them cannot be read or does not fit its scan, or a page is not upright, as the
-    synthetic pages are. Raises ImageError for a scan that cannot be read.
+    Each page is scaled as a detector sees it. What a page has left out is ignored: it may be text
+    or not. The scan is the document's `source`, or a file of the same name in the folder. Raises
+    OcrkitError, with the file and the problem, if there is no document, one of them cannot be read
+    or does not fit its scan, or a page is not upright, as the synthetic pages are. Raises
+    ImageError for a scan that cannot be read.
     """
     sheets = [sheet for path in sorted(Path(folder).glob("*.json")) for sheet in _sheets(path)]
     if not sheets:
@@ -46,7 +47,9 @@ def _sheets(path: Path) -> Iterator[Sheet]:
             raise OcrkitError(f"{path}, page {number}: {problem}")
         scale = page_scale(scan)
         polygons = [np.array(line.polygon, np.float32) * scale for line in page.lines]
-        yield Sheet(scaled(scan, scale), polygons, [line.text for line in page.lines], "own")
+        ignored = [np.array(rest.line.polygon, np.float32) * scale for rest in page.left_out]
+        texts = [line.text for line in page.lines]
+        yield Sheet(scaled(scan, scale), polygons, texts, "own", ignored)
 
 
 def _read_document(path: Path) -> Document:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 from dataclasses import replace
@@ -145,6 +146,29 @@ def test_the_rows_of_tsv_are_those_of_tesseract(tmp_path: Path) -> None:
     assert rows[0].split("\t")[:3] == ["level", "page_num", "block_num"]
     assert rows[1] == "1\t1\t0\t0\t0\t0\t0\t0\t400\t300\t-1\t"
     assert rows[5] == "5\t1\t1\t1\t1\t1\t20\t30\t20\t20\t87.50\tLe"
+
+
+def test_csv_has_the_rows_of_all_tables_after_their_page_and_number(tmp_path: Path) -> None:
+    entries = ("1", "Eggs, fresh", '2"', "ink\npens")
+    first = Page(
+        9,
+        9,
+        tuple(line(text, 0, 0) for text in entries),
+        4,
+        blocks=(
+            Block("table", (((0,), (1,)), ((), (2,)))),
+            Block("table", (((3,),),)),
+        ),
+    )
+    path = save(Document("a.png", (first, Page(9, 9, (), 5))), tmp_path / "a.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["page", "table", "1", "2"],
+        ["4", "1", "1", "Eggs, fresh"],
+        ["4", "1", "", '2"'],
+        ["4", "2", "ink\npens", ""],
+    ]
 
 
 def test_json_reads_back_to_the_same_document(tmp_path: Path) -> None:

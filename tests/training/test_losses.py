@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ocrkit.detection.maps import encode
+from ocrkit.detection.maps import IGNORED, encode
 from ocrkit.training.batches import Batch
 from ocrkit.training.losses import ctc_loss, detector_loss
 
@@ -65,3 +65,14 @@ def test_the_detector_loss_of_the_target_is_almost_zero(bars) -> None:
     assert detector_loss(answer, maps).item() < 1e-3
     empty = torch.zeros_like(maps)
     assert detector_loss(empty - 20, empty).item() < 1e-3
+
+
+def test_ignored_cells_change_nothing_in_the_detector_loss(bars) -> None:
+    maps = torch.from_numpy(encode(bars().polygons, (96, 128)))[None]
+    output = torch.randn(maps.shape, generator=torch.Generator().manual_seed(1))
+    maps[:, 0, -3:] = IGNORED
+    loss = detector_loss(output, maps)
+    output[:, 0, -3:] = 20  # a line is found there
+    assert detector_loss(output, maps).item() == pytest.approx(loss.item())
+    maps[:, 0, -3:] = 0
+    assert detector_loss(output, maps).item() > loss.item() + 1

@@ -7,7 +7,7 @@ import pytest
 
 from ocrkit.image import page_ink
 from ocrkit.synth.pages import Sheet
-from ocrkit.training.pieces import Mixture, PieceStream
+from ocrkit.training.pieces import Mixture, PieceStream, bent_sheet, rescanned
 
 
 def test_pieces_and_their_maps_come_from_the_same_place(bars) -> None:
@@ -49,3 +49,28 @@ def test_synthetic_and_own_pages_alternate(bars) -> None:
     mixture = Mixture(lambda i: replace(bars(), kind=f"made {i}"), own)
     kinds = [mixture(i).kind for i in range(6)]
     assert kinds == ["made 0", "first", "made 2", "second", "made 4", "first"]
+
+
+def test_a_bent_page_has_its_lines_where_its_ink_is(bars) -> None:
+    page = bent_sheet(replace(bars(), ignored=[bars().polygons[0]]), np.random.default_rng(3))
+    assert len(page.polygons) == len(bars().polygons)
+    np.testing.assert_array_equal(page.ignored[0], page.polygons[0])
+    for straight, polygon in zip(bars().polygons, page.polygons, strict=True):
+        top, bottom = np.split(polygon, 2)
+        middle = (top + bottom[::-1]) / 2
+        assert np.ptp(middle[:, 1]) > 1 > np.ptp(straight[:1, 1])
+        x, y = middle[2:-2].astype(int).T
+        assert (page.scan[y, x] < 100).all()
+
+
+def test_own_pages_are_damaged_in_another_way_each_time_with_their_outlines(bars) -> None:
+    sheet = bars()
+    first, second = (rescanned(sheet, np.random.default_rng(i), 1.0) for i in (1, 2))
+    assert first.scan.shape != second.scan.shape or (first.scan != second.scan).any()
+    assert len(first.polygons) == len(sheet.polygons)
+    assert rescanned(sheet, np.random.default_rng(1), 0) is sheet
+
+
+def test_without_own_pages_all_are_made(bars) -> None:
+    mixture = Mixture(lambda i: replace(bars(), kind=f"made {i}"))
+    assert [mixture(i).kind for i in range(3)] == ["made 0", "made 1", "made 2"]

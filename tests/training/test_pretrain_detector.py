@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from ocrkit.archive.formats import save
 from ocrkit.detection.lines import LineDetector
 from ocrkit.detection.maps import encode
 from ocrkit.detection.network import LineNet
+from ocrkit.document import Document, Line, Page
 from ocrkit.errors import CheckpointError
 from ocrkit.image import page_ink
 from ocrkit.metrics import line_f1
@@ -57,3 +60,29 @@ def test_a_run_leaves_a_detector_a_log_and_its_state(tmp_path: Path, few_fonts) 
     with pytest.raises(CheckpointError, match="another folder"):
         other = replace(config, channels=(8, 8, 8, 8))
         pretrain_detector(tmp_path / "run", other, progress=False)
+
+
+def test_ground_truth_is_learned_from_and_other_pages_of_it_are_measured(
+    tmp_path: Path, few_fonts, bars
+) -> None:
+    sheet = bars()
+    Image.fromarray(sheet.scan).save(tmp_path / "scan.png")
+    lines = tuple(
+        Line(tuple(map(tuple, polygon.tolist())), text, 1.0)
+        for polygon, text in zip(sheet.polygons, sheet.texts, strict=True)
+    )
+    save(Document("scan.png", (Page(128, 96, lines),)), tmp_path / "scan.json")
+    config = DetectorPretrainConfig(
+        channels=SMALL,
+        minutes=1 / 60,
+        batch=1,
+        side=64,
+        workers=0,
+        held_out=1,
+        pages=str(tmp_path),
+        pages_held_out=str(tmp_path),
+        ground_truth=True,
+    )
+    net = LineNet.load(pretrain_detector(tmp_path / "run", config, progress=False))
+    assert 0 <= net.provenance["held_out"]["own_f1"] <= 1
+    assert str(tmp_path) in net.provenance["data"]

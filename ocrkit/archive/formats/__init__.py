@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrkit.archive.formats.alto import to_alto
+from ocrkit.archive.formats.csv import to_csv
 from ocrkit.archive.formats.hocr import to_hocr
 from ocrkit.archive.formats.json import to_json
 from ocrkit.archive.formats.loading import load_document
@@ -64,6 +65,7 @@ FORMATS = {
     "txt": Format(".txt", to_text),
     "json": Format(".json", to_json, keeps_readings=True),
     "tsv": Format(".tsv", to_tsv),
+    "csv": Format(".csv", to_csv),
     "hocr": Format(".hocr", to_hocr, names_the_image=True),
     "alto": Format(".alto.xml", to_alto, page_by_page=True, names_the_image=True),
     "page": Format(".page.xml", to_page, page_by_page=True, names_the_image=True),
@@ -74,7 +76,7 @@ FORMATS = {
 def save(document: Document, path: str | Path) -> Path:
     """Write a document in the format that the suffix of the path names; returns the path.
 
-    The suffix is one of those in FORMATS: .txt, .json, .tsv, .hocr, .alto.xml, .page.xml or .pdf.
+    The suffix is one of those in FORMATS, such as .txt, .json, .alto.xml or .pdf.
     ALTO and PAGE hold one page, so several pages make several files, letter.alto.1.xml and so on;
     the path of the first is returned.
     A PDF needs the scan, which is read from `document.source`.
