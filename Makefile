@@ -52,10 +52,10 @@ demo: $(READ)/.installed ## read the documents of data/samples into output/demo;
 	$(READ)/bin/ocrkit read data/samples -o output/demo --format txt,json --overlay
 
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist worksteal
 
 test-full: $(STAMP) ## run the tests, the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n logical --dist worksteal -m ""
 
 lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet, and open these in JupyterLab
 	$(BIN)/python -m ocrkit.notebook.copies
