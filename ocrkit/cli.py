@@ -108,9 +108,9 @@ RecognizerOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|PATH",
-        help="The weights to read with: ocrkit-fast, ocrkit-fast-int8 (faster, by OpenVINO), or "
-        "the path of a .safetensors, .xml, .onnx or .pt2 file. [default: ocrkit-fast-int8 where "
-        "OpenVINO is installed, else ocrkit-fast]",
+        help="The weights to read with: ocrkit-fast for print, ocrkit-hand for handwriting, either "
+        "of them with -int8 (faster, by OpenVINO), or the path of a .safetensors, .xml, .onnx or "
+        ".pt2 file. [default: ocrkit-fast-int8 where OpenVINO is installed, else ocrkit-fast]",
     ),
 ]
 BackendOption = Annotated[

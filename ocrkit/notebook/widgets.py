@@ -125,7 +125,8 @@ class Reader(ipywidgets.VBox):
         self.folder = Path(folder)
         self._uploads = TemporaryDirectory(prefix="ocrkit-")
         self.document: Document | None = None
-        own = dict.fromkeys((default_weights("ocrkit-fast"), "ocrkit-fast"))
+        named = ((default_weights(name), name) for name in ("ocrkit-fast", "ocrkit-hand"))
+        own = dict.fromkeys(chain.from_iterable(named))
         others = [(str(path.relative_to(output)), path) for path in models_below(output)]
         self.source = _dropdown("Document", [(path.name, path) for path in find_images([folder])])
         self.upload = ipywidgets.FileUpload(

@@ -22,6 +22,7 @@ pytest.importorskip("ipywidgets")
 from ocrkit.notebook import widgets  # noqa: E402
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+OWN = ["ocrkit-fast-int8", "ocrkit-fast", "ocrkit-hand-int8", "ocrkit-hand"]
 
 
 @pytest.fixture
@@ -234,12 +235,8 @@ def test_weights_below_the_output_folder_are_recognisers(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     reader = widgets.Reader(SAMPLES, tmp_path)
-    assert [name for name, _ in reader.recognizer.options] == [
-        "ocrkit-fast-int8",
-        "ocrkit-fast",
-        "a/model.safetensors",
-        "int8.xml",
-    ]
+    names = [name for name, _ in reader.recognizer.options]
+    assert names == [*OWN, "a/model.safetensors", "int8.xml"]
     reader.recognizer.value = tmp_path / "int8.xml"
     reader.button.click()
     assert 'role="alert"' in reader.status.value and "int8.xml" in reader.status.value
@@ -248,8 +245,7 @@ def test_weights_below_the_output_folder_are_recognisers(
 def test_detectors_are_not_listed_as_recognisers(tmp_path: Path) -> None:
     LineNet((8, 8, 8, 8)).save(tmp_path / "detector.safetensors")
     reader = widgets.Reader(SAMPLES, tmp_path)
-    own = ["ocrkit-fast-int8", "ocrkit-fast"]
-    assert [name for name, _ in reader.recognizer.options] == own
+    assert [name for name, _ in reader.recognizer.options] == OWN
 
 
 def test_a_folder_without_images_waits_for_an_upload(tmp_path: Path) -> None:
