@@ -20,8 +20,9 @@ from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
-from ocrkit import cli, files, pipeline
+from ocrkit import files, pipeline
 from ocrkit.archive.folder import OWN
+from ocrkit.cli import app, options, reading
 from ocrkit.document import Document
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN, ModelConfig
@@ -49,7 +50,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert "Traceback" not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
@@ -115,7 +116,7 @@ def test_what_is_asked_for_is_written_and_shown() -> None:
 
 
 def test_texts_are_shown_or_not_as_asked_and_not_for_many() -> None:
-    for i in range(cli.SHOWN + 1):
+    for i in range(options.SHOWN + 1):
         scan(f"many/{i}.png")
     assert run("read", "many").stdout == ""
     assert "well" in run("read", "many", "--again", "--show").stdout
@@ -262,7 +263,7 @@ def test_lines_are_recognised_as_tab_separated_values() -> None:
 
 
 def test_lines_in_more_than_one_chunk_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "CHUNK", 2)
+    monkeypatch.setattr(reading, "CHUNK", 2)
     paths = [str(scan(f"lines/{i}.png")) for i in range(5)]
     rows = run("recognize", *paths).stdout.splitlines()
     assert [row.split("\t")[0] for row in rows] == paths
@@ -303,7 +304,7 @@ def test_a_detector_is_not_taken_for_a_recogniser(
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert "is a detector, not a checkpoint of a recogniser" in result.stderr
-    assert "(ocrkit-fast, ocrkit-fast-int8)" in result.stderr
+    assert "(ocrkit-fast, ocrkit-fast-int8, ocrkit-hand, ocrkit-hand-int8)" in result.stderr
 
 
 def test_ctrl_c_leaves_whole_files_only_and_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from base64 import b64encode
 from dataclasses import replace
 from html import escape
 from io import BytesIO
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any

@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyP
     def refuse(*args: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("ocrkit.cli.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("ocrkit.cli.session.tempfile.TemporaryFile", refuse)
     result = run("read", scan("a.png"), "-o", "out")
     assert result.exit_code == 1
     assert result.stderr == "out: cannot write into this folder: Permission denied\n"
@@ -201,12 +201,12 @@ def test_something_is_on_the_screen_before_the_slow_imports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = (
-        "import sys, ocrkit.cli as cli\n"
+        "import sys\nfrom ocrkit.cli import app\nfrom ocrkit.cli.session import Session\n"
         "def say(self, text):\n"
         "    print(text, 'cv2' in sys.modules, 'openvino' in sys.modules)\n"
         "    raise SystemExit\n"
-        "cli._Session.say = say\n"
-        "cli.app(['read', 'a.png', '-o', 'out'])"
+        "Session.say = say\n"
+        "app(['read', 'a.png', '-o', 'out'])"
     )
     scan("a.png")
     done = subprocess.run(
