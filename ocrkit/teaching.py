@@ -1,6 +1,6 @@
 """Teaching a reader one's own lines: from corrected pages to new weights, in one call.
 
-`ocrkit train` and notebook 08 use it. The steps are `archive.own_lines.lines_of`,
+`ocrkit train` uses it. The steps are `archive.own_lines.lines_of`,
 `training.labels.check_labels` and `split_by_page`, `training.fit`, and `measure.taught`.
 """
 
