@@ -51,11 +51,15 @@ setup: $(STAMP) ## make .venv and install everything (the other commands do this
 demo: $(READ)/.installed ## read the documents of data/samples into output/demo; installs only what reading needs
 	$(READ)/bin/ocrkit read data/samples -o output/demo --format txt,json --overlay
 
+# A test process for each core. Threads of torch that wait must not keep a core busy, because the other
+# processes need it.
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n logical --dist worksteal
+
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest -n logical --dist worksteal
+	$(PYTEST)
 
 test-full: $(STAMP) ## run the tests, the slow ones too
-	$(BIN)/python -m pytest -n logical --dist worksteal -m ""
+	$(PYTEST) -m ""
 
 lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet, and open these in JupyterLab
 	$(BIN)/python -m ocrkit.notebook.copies
