@@ -470,7 +470,8 @@ def test_a_bare_make_lists_every_command(clone):
 
 
 def test_a_second_make_installs_nothing(clone):
-    assert make(clone, "-n", "test").strip() == ".venv/bin/python -m pytest"
+    (command,) = make(clone, "-n", "test").splitlines()
+    assert ".venv/bin/python -m pytest" in command
     assert len(make(clone, "-n", "demo").splitlines()) == 1
 
 

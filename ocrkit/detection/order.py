@@ -239,12 +239,22 @@ def _tallest_gutter(page: Lines, ids: Ids) -> Gutter | None:
             left, right = (page.spans[side] for side in (gutter.left, gutter.right))
             low = min(left[:, 3].max(), right[:, 3].max())
             long = round(float(low - max(left[:, 1].min(), right[:, 1].min())) / page.height / 2)
-            key = long, int(np.isfinite(gutter.top)) + int(np.isfinite(gutter.bottom)), -x
+            ends = int(np.isfinite(gutter.top)) + int(np.isfinite(gutter.bottom))
+            key = long, 0 if _holds_lines(page, ids, gutter) else ends, -x
             if best is None or key > best[0]:
                 sides = _beside(page, gutter, right_of)
                 if _are_columns(page, *sides):
                     best = key, replace(gutter, margin=_margin(page, *sides))
     return best[1] if best else None
+
+
+def _holds_lines(page: Lines, ids: Ids, gutter: Gutter) -> bool:
+    """Whether lines above or below a gutter fit into it: those of a column that ends or begins."""
+    left, _, right, _ = page.spans[ids].T
+    reach = CROSSING * page.height
+    start = page.spans[gutter.left, 2].max() - reach
+    end = page.spans[gutter.right, 0].min() + reach
+    return bool(((left >= start) & (right <= end)).any())
 
 
 def _beside(page: Lines, gutter: Gutter, right_of: dict[int, int]) -> tuple[list[int], list[int]]:
@@ -255,11 +265,14 @@ def _beside(page: Lines, gutter: Gutter, right_of: dict[int, int]) -> tuple[list
     pairs = [(i, right_of[i]) for i in left if right_of.get(i) in on_right]
     if not pairs:
         return [], []  # nothing stands beside anything
-    start = min(page.spans[i, 0] for i, _ in pairs)
-    end = max(page.spans[i, 2] for _, i in pairs)
+    # Below a short column, the next line is one of the column beyond it, which does not count.
+    spans, near = page.spans, 2 * page.height
+    inner = max(spans[i, 2] for i, _ in pairs) - near, min(spans[i, 0] for _, i in pairs) + near
+    start = min(spans[i, 0] for i, _ in pairs if spans[i, 2] >= inner[0])
+    end = max(spans[i, 2] for _, i in pairs if spans[i, 0] <= inner[1])
     return (
-        [i for i in left if right_of.get(i) not in on_left and page.spans[i, 2] > start],
-        [i for i in right if left_of.get(i) not in on_right and page.spans[i, 0] < end],
+        [i for i in left if right_of.get(i) not in on_left and spans[i, 2] > start],
+        [i for i in right if left_of.get(i) not in on_right and spans[i, 0] < end],
     )
 
 

@@ -104,7 +104,10 @@ def test_columns_of_any_lengths_and_gutters_are_read_one_after_the_other(
     assert in_order([*above, *page, *below])
 
 
-@pytest.mark.parametrize("counts", [[11, 1], [1, 11], [11, 4, 7], [2, 2], [12, 12, 1]])
+@pytest.mark.parametrize(
+    "counts",
+    [[11, 1], [1, 11], [11, 4, 7], [2, 2], [12, 12, 1], [7, 2, 7], [7, 1, 7], [9, 2, 5, 9]],
+)
 def test_a_short_column_is_still_a_column(counts: list[int]) -> None:
     assert in_order(columns(counts))
 

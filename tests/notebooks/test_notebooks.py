@@ -167,7 +167,10 @@ def data_is_fit_to_learn_from(figures: dict, output: Path) -> None:
 def training_pays(figures: dict, output: Path) -> None:
     """The base is a head start, random weights are not, and the recipe is fast."""
     epochs, tested, speed = figures["history"], figures["test"], figures["training_speed"]
-    assert CRNN.load(output / "crnn.safetensors").provenance["training"]["epochs"] == epochs[-1]["epoch"]
+    assert (
+        CRNN.load(output / "crnn.safetensors").provenance["training"]["epochs"]
+        == epochs[-1]["epoch"]
+    )
     assert epochs[-1]["loss"] < epochs[1]["loss"] and figures["left_out"] == 0
     # What each is for: the base reads, random weights do not, the recipe and the network are fast.
     after, base = tested["fine-tuned / test1000"], tested["base / test1000"]
