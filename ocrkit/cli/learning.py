@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -175,33 +175,20 @@ def pretrain(
             from ocrkit.training import pretrain as reading
             from ocrkit.training import pretrain_detector as detection
         lr = lr or reading.PretrainConfig.lr / (2 if start_from else 1)
+        budget: dict[str, Any] = {"minutes": minutes, "seed": seed, "workers": workers, "lr": lr}
+        budget["name"] = model_name
         if task == "detector":
             config = detection.DetectorPretrainConfig(
-                minutes=minutes,
-                seed=seed,
-                workers=workers,
-                lr=lr,
-                pages=pages,
-                pages_held_out=pages_held_out,
-                ground_truth=ground_truth,
-                name=model_name,
+                pages=pages, pages_held_out=pages_held_out, ground_truth=ground_truth, **budget
             )
             weights = detection.pretrain_detector(folder, config, start_from)
         else:
             sized = width or hidden
             model = ModelConfig(width or WIDTH, hidden or HIDDEN, "all") if sized else None
             ramp = 0 if start_from else reading.PretrainConfig.ramp
+            share = reading.PretrainConfig.real if real is None else real
             settings = reading.PretrainConfig(
-                minutes=minutes,
-                seed=seed,
-                workers=workers,
-                lr=lr,
-                model=model,
-                height=height,
-                lines=lines,
-                real=reading.PretrainConfig.real if real is None else real,
-                ramp=ramp,
-                name=model_name,
+                model=model, height=height, lines=lines, real=share, ramp=ramp, **budget
             )
             weights = reading.pretrain(folder, settings, start_from)
         session.print(str(weights))
