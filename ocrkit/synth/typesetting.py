@@ -20,7 +20,7 @@ EM_SIZES = (22, 40)  # px, from the first up to, not including, the second
 # below in em.
 _CROPS = {"ink": (0.35, -0.02, 0.15), "font": (0.35, 0.0, 0.2), "loose": (0.3, 0.1, 0.7)}
 # Lines of few letters may have far more space, because `tighten` leaves them as they are.
-_FEW, _FAR_CHANCE, _FAR = 8, 0.12, (0.3, 1.8)  # width of the line in em; space in em
+_FEW, _FAR_CHANCE, _FAR = 8, 0.2, (0.3, 1.8)  # width of the line in em; space in em
 _PADDING = 8  # px around the crop while it is drawn and distorted
 
 
