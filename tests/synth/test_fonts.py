@@ -45,6 +45,18 @@ def test_kinds_of_the_table_and_kinds_with_weights_are_the_same() -> None:
     assert sum(KIND_WEIGHTS.values()) == pytest.approx(1)
 
 
+def hanging_figures(font: Font) -> int:
+    """How many of the figures 3, 4, 7 and 9 reach below the baseline, as old-style ones do."""
+    boxes = (font.at(100).getbbox(figure, anchor="ls") for figure in "3479")
+    return sum(bottom > 8 for _, _, _, bottom in boxes)
+
+
+def test_fonts_are_of_the_kind_oldstyle_if_their_figures_hang(bundled: list[Font]) -> None:
+    # The locked packages have no such font; those of the system are checked where they are.
+    assert not any(hanging_figures(font) for font in bundled if font.kind == "serif")
+    assert all(hanging_figures(font) >= 3 for font in find_fonts() if font.kind == "oldstyle")
+
+
 def test_characters_are_in_the_alphabet_and_have_ink(bundled: list[Font]) -> None:
     for font in bundled[:20]:
         assert " " in font.characters
