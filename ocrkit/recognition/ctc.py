@@ -22,9 +22,12 @@ from ocrkit.recognition.language import LanguageModel
 
 _BLANK = 0
 _NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability are ignored in beam search
-# The weight of the language model's log-probabilities beside the network's, and a bonus for each
-# character, because long texts are less probable than short ones.
-_WEIGHT, _BONUS = 0.2, 0.5
+# The weight of the language model's log-probabilities beside the network's: for a network that was
+# calibrated on print. A less certain one, as for handwriting, reads better with a higher weight.
+LANGUAGE_WEIGHT = 0.2
+# A bonus for each character, times that weight, because long texts are less probable than short
+# ones: about what a character costs on average.
+_BONUS = 2.5
 _PRUNED = -6.0  # a text whose logarithm is this much below that of the best one is dropped
 
 Step = tuple[float, list[tuple[str, float]]]  # probability of the blank, and of likely characters
@@ -110,6 +113,7 @@ def beam(
     alphabet: Alphabet,
     width: int = 8,
     language: LanguageModel | None = None,
+    weight: float = LANGUAGE_WEIGHT,
 ) -> Decoded:
     """The most probable text in log-probabilities (T, C), summed over all paths that give it.
 
@@ -119,7 +123,7 @@ def beam(
     text's most probable path.
 
     width: how many texts are kept at each step of a segment, and after each segment of a line.
-    language: its probabilities of the characters count beside the network's.
+    language: its log-probabilities of the characters, times `weight`, count beside the network's.
 
     Raises ValueError if C is not the alphabet's number of classes.
     """
@@ -128,7 +132,7 @@ def beam(
     for start, end, steps in _segments(log_probs, alphabet):
         spans.append((start, end))
         texts.append(_alternatives(steps, width))
-    chosen = _choices(texts, width, language)
+    chosen = _choices(texts, width, language, weight)
     if "".join(chosen) == best.text:  # the greedy path is the most probable path of all
         return best
     path = log_probs.argmax(axis=-1)
@@ -213,7 +217,10 @@ def _alternatives(steps: Sequence[Step], width: int) -> list[tuple[str, float]]:
 
 
 def _choices(
-    segments: Sequence[Sequence[tuple[str, float]]], width: int, language: LanguageModel | None
+    segments: Sequence[Sequence[tuple[str, float]]],
+    width: int,
+    language: LanguageModel | None,
+    weight: float,
 ) -> list[str]:
     """The text of each segment in the best text of all, given the alternatives of each segment.
 
@@ -224,7 +231,8 @@ def _choices(
         return [max(texts, key=itemgetter(1))[0] for texts in segments]
     best: dict[str, _Chosen] = {"": (0.0, None)}  # by their last characters
     for texts in segments:
-        best = _extended(best, [(text, math.log(prob)) for text, prob in texts], width, language)
+        likely = [(text, math.log(prob)) for text, prob in texts]
+        best = _extended(best, likely, width, language, weight)
     chosen = max(best.values(), key=itemgetter(0))
     backwards = []
     while chosen[1]:
@@ -238,18 +246,19 @@ def _extended(
     texts: Sequence[tuple[str, float]],
     width: int,
     language: LanguageModel,
+    weight: float,
 ) -> dict[str, _Chosen]:
     """The best choices after one more segment, given its texts and their log-probabilities."""
     reached: dict[str, _Chosen] = {}
-    highest = -math.inf
+    highest, bonus = -math.inf, _BONUS * weight
     for last, so_far in best.items():
         for text, log_prob in texts:
             score, end = so_far[0] + log_prob, last
             # The language model can add no more than the bonus: most texts it need not look at.
-            if score + _BONUS * len(text) < highest + _PRUNED:
+            if score + bonus * len(text) < highest + _PRUNED:
                 continue
             for char in text:
-                score += _WEIGHT * language.log_probability(end, char) + _BONUS
+                score += weight * language.log_probability(end, char) + bonus
                 end = (end + char)[-language.context :]
             if score > highest:
                 highest = score

@@ -10,6 +10,7 @@ from typing import Any
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.ctc import LANGUAGE_WEIGHT
 from ocrkit.runtime.metadata import FORMAT, parse_metadata
 from ocrkit.runtime.weights import check_format
 
@@ -22,6 +23,7 @@ class ReaderMetadata:
     preprocessing: Preprocessing
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    language_weight: float = LANGUAGE_WEIGHT
 
     @property
     def input_sizes(self) -> tuple[int, int, int, int]:
@@ -39,6 +41,9 @@ class ReaderMetadata:
                 raise ValueError(f"there is no valid {key!r} in the metadata")
             parts[key] = stored[key]
         provenance = stored.get("provenance", {})
+        weight = stored.get("language_weight", LANGUAGE_WEIGHT)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 2:
+            raise ValueError(f"the language_weight is {weight!r}; it must be from 0 to 2")
         try:
             preprocessing = Preprocessing(**parts["preprocessing"])
         except TypeError as error:  # a setting that is unknown
@@ -48,6 +53,7 @@ class ReaderMetadata:
             preprocessing,
             parts["config"],
             provenance if isinstance(provenance, Mapping) else {},
+            float(weight),
         )
 
     @classmethod

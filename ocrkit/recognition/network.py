@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.ctc import LANGUAGE_WEIGHT
 from ocrkit.recognition.metadata import ReaderMetadata
 from ocrkit.runtime.checkpoint import load_exactly, read_checkpoint, write_checkpoint
 from ocrkit.runtime.metadata import FORMAT
@@ -98,7 +99,8 @@ class CRNN(nn.Module):
     classes: index 0 is the CTC blank, the others are the characters of
     the alphabet. The layers have the names of the reference kit, so that its state dicts can be
     loaded. A model has everything that is needed to use it: config, alphabet, preprocessing, and
-    provenance (training data, settings, duration and scores).
+    provenance (training data, settings, duration and scores), and the weight of the language
+    model that suits it (`ctc.beam`).
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class CRNN(nn.Module):
         alphabet: Alphabet | None = None,
         preprocessing: Preprocessing | None = None,
         provenance: Mapping[str, Any] | None = None,
+        language_weight: float = LANGUAGE_WEIGHT,
     ) -> None:
         super().__init__()
         self.config = config or ModelConfig()
@@ -114,6 +117,7 @@ class CRNN(nn.Module):
         self.preprocessing = preprocessing or Preprocessing()
         check_height(self.preprocessing)
         self.provenance = dict(provenance or {})
+        self.language_weight = language_weight
 
         c1, c2, c3, c4 = (self.config.channels(n) for n in (64, 128, 256, 512))
         every = self.config.batch_norm == "all"
@@ -158,6 +162,7 @@ class CRNN(nn.Module):
             "alphabet": self.alphabet.characters,
             "preprocessing": asdict(self.preprocessing),
             "provenance": self.provenance,
+            "language_weight": self.language_weight,
         }
 
     def save(self, path: str | Path, *, half: bool = True) -> Path:
@@ -180,7 +185,13 @@ class CRNN(nn.Module):
     def _from_metadata(cls, stored: Mapping[str, Any]) -> CRNN:
         metadata = ReaderMetadata.from_mapping(stored)
         config = ModelConfig(**metadata.config)
-        return cls(config, metadata.alphabet, metadata.preprocessing, metadata.provenance)
+        return cls(
+            config,
+            metadata.alphabet,
+            metadata.preprocessing,
+            metadata.provenance,
+            metadata.language_weight,
+        )
 
     @classmethod
     def load_reference(cls, path: str | Path, alphabet: Alphabet) -> CRNN:

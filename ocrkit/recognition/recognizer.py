@@ -6,18 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ocrkit.image import Preprocessing, fit, fitted_width, magnified, tighten
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import FILES, load_backend, load_file
-from ocrkit.recognition.ctc import Decoded, beam, log_softmax, most_probable, uncertainty
+from ocrkit.recognition.ctc import (
+    LANGUAGE_WEIGHT,
+    Decoded,
+    beam,
+    log_softmax,
+    most_probable,
+    uncertainty,
+)
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
 from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
 from ocrkit.runtime import Backend, run_batches
 from ocrkit.runtime.weights import default_weights, weights_path
+
+if TYPE_CHECKING:  # imported in the functions that need torch
+    from ocrkit.recognition.metadata import ReaderMetadata
+    from ocrkit.recognition.network import CRNN
 
 # Below this confidence a language model would invent words that are not on the page.
 MIN_CONFIDENCE = 0.5
@@ -40,6 +52,7 @@ class Recognizer:
         probable text. "language" reads lines a second time, with larger letters, if they are
         uncertain; lines that are still uncertain are decoded by beam search with a character
         language model; a line that is a single O, o or 0 is read as a zero.
+    language_weight: of the language model beside the network, see `beam`.
 
     With every decoder, the spaces inside l e t t e r s p a c e d words are left out.
     """
@@ -49,6 +62,7 @@ class Recognizer:
     preprocessing: Preprocessing = Preprocessing()
     batch_size: int = 16
     decoder: str = "greedy"
+    language_weight: float = LANGUAGE_WEIGHT
 
     def __post_init__(self) -> None:
         if self.decoder not in DECODERS:
@@ -77,12 +91,22 @@ class Recognizer:
         path = weights_path(name_or_path)
         if path.suffix in FILES:
             run, metadata = load_file(path, backend, precision)
-            return cls(run, metadata.alphabet, metadata.preprocessing, decoder=decoder)
+            return cls._with(run, metadata, decoder)
         from ocrkit.recognition.network import CRNN
 
         model = CRNN.load(path)
         run = load_backend(backend or "pytorch", model, precision)
-        return cls(run, model.alphabet, model.preprocessing, decoder=decoder)
+        return cls._with(run, model, decoder)
+
+    @classmethod
+    def _with(cls, run: Backend, settings: ReaderMetadata | CRNN, decoder: str) -> Recognizer:
+        return cls(
+            run,
+            settings.alphabet,
+            settings.preprocessing,
+            decoder=decoder,
+            language_weight=settings.language_weight,
+        )
 
     def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey crops (H, W) uint8, of any sizes; the readings are in the crops' order.
@@ -148,4 +172,5 @@ class Recognizer:
             return single_zero(best, log_probs, self.alphabet)
         if best.confidence < MIN_CONFIDENCE or unsure <= UNCERTAIN:
             return best
-        return beam(log_probs, self.alphabet, language=default_language_model())
+        language, weight = default_language_model(), self.language_weight
+        return beam(log_probs, self.alphabet, language=language, weight=weight)

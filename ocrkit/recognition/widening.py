@@ -22,7 +22,7 @@ def widen(model: CRNN, config: ModelConfig) -> CRNN:
     2016; there the new units are copies of old ones.)
     Raises CheckpointError if a layer would become smaller, or batch_norm is another one.
     """
-    larger = CRNN(config, model.alphabet, model.preprocessing, model.provenance)
+    larger = _sized(model, config, model.alphabet)
     values = larger.state_dict()
     if config.batch_norm != model.config.batch_norm or any(
         min(map(sub, values[name].shape, old.shape), default=0) < 0
@@ -57,7 +57,7 @@ def with_alphabet(model: CRNN, alphabet: Alphabet) -> CRNN:
         raise CheckpointError(
             "the new alphabet must begin with all characters of the model's, in the same order"
         )
-    larger = CRNN(model.config, alphabet, model.preprocessing, model.provenance)
+    larger = _sized(model, model.config, alphabet)
     values = larger.state_dict()
     for name, old in model.state_dict().items():
         if old.ndim:  # all but the step counter of batch norm
@@ -65,6 +65,12 @@ def with_alphabet(model: CRNN, alphabet: Alphabet) -> CRNN:
     bias = values["rnn.1.embedding.bias"]
     bias[len(model.alphabet) :] = bias[: len(model.alphabet)].min() - 2
     return larger.eval()
+
+
+def _sized(model: CRNN, config: ModelConfig, alphabet: Alphabet) -> CRNN:
+    """A network with the settings of `model` and random weights, of another size or alphabet."""
+    weight = model.language_weight
+    return CRNN(config, alphabet, model.preprocessing, model.provenance, weight)
 
 
 def _parts(weights: Tensor, gates: int, directions: int) -> Tensor:

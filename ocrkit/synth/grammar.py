@@ -7,6 +7,7 @@ Python functions instead of rows in the file: `FUNCTIONS`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -256,6 +257,31 @@ def _rare(writer: Writer) -> str:
     return " ".join(out)
 
 
+@cache
+def _accented() -> dict[str, list[str]]:
+    """Each plain letter with its accented forms in the alphabet: {"c": ["ç", "ć", ...], ...}."""
+    forms: dict[str, list[str]] = {}
+    for character in DEFAULT_CHARACTERS:
+        plain = unicodedata.normalize("NFD", character)[0]
+        if plain != character and plain.isalpha():
+            forms.setdefault(plain, []).append(character)
+    for plain, character in zip("dDhHlLoOtT", "đĐħĦłŁøØŧŦ", strict=True):
+        forms.setdefault(plain, []).append(character)
+    return forms
+
+
+def _accents(writer: Writer) -> str:
+    """Running text in which some letters get another accent, as in languages without a dictionary.
+
+    Czech, Polish, Turkish, Icelandic and others have accents that the dictionaries have not.
+    """
+    share, forms = writer.rng.uniform(0.05, 0.35), _accented()
+    text = _sentences(writer, writer.room)
+    return "".join(
+        writer.choice(forms[c]) if c in forms and writer.chance(share) else c for c in text
+    )
+
+
 # Names of the grammar that need more than a choice of texts.
 FUNCTIONS: dict[str, Callable[[Writer], str]] = {
     "text": lambda writer: _sentences(writer, writer.integer(5, max(6, writer.room))).strip(),
@@ -270,6 +296,7 @@ FUNCTIONS: dict[str, Callable[[Writer], str]] = {
     "longs": _longs,
     "rows": _rows,
     "rare": _rare,
+    "accents": _accents,
     "fraktur": _fraktur,
     "early": _early,
 }

@@ -1,4 +1,4 @@
-"""Calibrates the confidences of a recogniser, so that 0.99 is right 99 times in 100.
+"""Calibrates a recogniser: its confidences, so that 0.99 is right 99 times in 100, and its decoder.
 
     python -m ocrkit.training.calibration WEIGHTS FOLDER OUTPUT
 
@@ -8,7 +8,7 @@ the calibrated checkpoint.
 Networks are too sure of themselves. Temperature scaling divides the logits by one number, the
 temperature: Guo et al., "On Calibration of Modern Neural Networks", 2017. Here the weights of the
 last layer are divided by it, so that every backend is calibrated, and greedy readings stay the
-same.
+same. Then it finds the weight of the language model with the lowest CER on the same lines.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ import torch
 
 from ocrkit.errors import OcrkitError
 from ocrkit.image import Preprocessing
-from ocrkit.metrics import correct_characters, expected_calibration_error
+from ocrkit.metrics import cer, correct_characters, expected_calibration_error
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.ctc import greedy, log_softmax
+from ocrkit.recognition.ctc import beam, greedy, log_softmax
+from ocrkit.recognition.language import LanguageModel, default_language_model
 from ocrkit.recognition.network import CRNN
 from ocrkit.training.batches import Strip, bucketed_strips
 from ocrkit.training.packing import PackedLines
 from ocrkit.training.real_lines import RealLines, book_of, held_out_books
 
+LANGUAGE_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)  # that are tried
 _COLUMNS = 7680  # pixel columns in a batch
 _LOWEST, _HIGHEST, _TRIED = 0.3, 5.0, 15  # temperatures that are tried, first far apart
 _LAST_LAYER = "rnn.1.embedding."
@@ -45,7 +47,8 @@ def with_temperature(model: CRNN, temperature: float) -> CRNN:
         raise ValueError(f"the temperature is {temperature}; it must be above 0")
     total = temperature * model.provenance.get("temperature", 1.0)
     provenance = {**model.provenance, "temperature": round(total, 4)}
-    scaled = CRNN(model.config, model.alphabet, model.preprocessing, provenance)
+    settings = model.config, model.alphabet, model.preprocessing, provenance, model.language_weight
+    scaled = CRNN(*settings)
     scaled.load_state_dict(model.state_dict())
     with torch.no_grad():
         for name, parameter in scaled.named_parameters():
@@ -93,6 +96,18 @@ def find_temperature(lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet
     return float(min(np.geomspace(best / step, best * step, _TRIED), key=loss))
 
 
+def rates_by_weight(
+    lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet, language: LanguageModel
+) -> dict[float, float]:
+    """The CER with each of LANGUAGE_WEIGHTS for the language model; lines: as for `outcomes`."""
+    log_probs = [log_softmax(logits) for logits, _ in lines]
+    texts = [text for _, text in lines]
+    return {
+        weight: cer(texts, [beam(p, alphabet, 8, language, weight).text for p in log_probs])
+        for weight in LANGUAGE_WEIGHTS
+    }
+
+
 def line_logits(
     model: CRNN, strips: Iterator[Strip], preprocessing: Preprocessing
 ) -> list[tuple[np.ndarray, str]]:
@@ -120,7 +135,13 @@ def main() -> None:
     for value in (1.0, temperature):
         error = expected_calibration_error(*outcomes(logits, model.alphabet, value))
         print(f"temperature {value:.3f}: expected calibration error {error:.4f}")
-    with_temperature(model, temperature).save(output)
+    calibrated = [(values / temperature, text) for values, text in logits]
+    rates = rates_by_weight(calibrated, model.alphabet, default_language_model())
+    for weight, rate in rates.items():
+        print(f"language weight {weight}: CER {rate:.4f}")
+    model = with_temperature(model, temperature)
+    model.language_weight = min(rates, key=rates.__getitem__)
+    model.save(output)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from ocrkit.recognition.language import DEFAULT_LANGUAGE_MODEL, LanguageModel
 from ocrkit.synth.text import line
 from ocrkit.training.manifest import read_manifest
 
-# Styles of text that are not running language: single words, rows of figures, rare characters.
-_NOT_LANGUAGE = ("reference", "rows", "rare")
+# Styles of text that are not running language: single words, rows of marks, random characters.
+_NOT_LANGUAGE = ("reference", "rows", "rare", "accents")
 _TIMES = 4  # how often a transcription counts: people wrote it, and there are few
 
 

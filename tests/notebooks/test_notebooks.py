@@ -393,8 +393,10 @@ def a_hand_is_learned(figures: dict, output: Path) -> None:
     assert 0 <= figures["prediction"]["cer"] < cer[0]
     assert figures["active"][str(sizes[-1])] < 0.9 * cer[0]
     assert figures["refused"] == 4  # two exchanged, one with another character, one too long
-    lost = figures["forgetting"]
-    assert lost["mixed"]["general lines"] < lost["this hand only"]["general lines"] + 0.005
+    lost = {name: rates["general lines"] for name, rates in figures["forgetting"].items()}
+    # The quick preset measures it on 100 lines: two points up or down are luck.
+    luck = 0.0 if figures["preset"] == "full" else 0.02
+    assert lost["mixed"] < lost["this hand only"] + luck
     assert figures["int8"]["after"]["cer"] < 0.8 * figures["int8"]["before"]["cer"]
     assert (output / "08" / "hand-int8.xml").is_file()
 

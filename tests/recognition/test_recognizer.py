@@ -8,11 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrkit import export_onnx, to_openvino
 from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.metrics import cer
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import load_backend
+from ocrkit.recognition.ctc import beam, log_softmax
+from ocrkit.recognition.language import LanguageModel
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.recognition.reading import Reading
 from ocrkit.recognition.recognizer import Recognizer
@@ -362,3 +365,20 @@ def test_a_line_of_letters_set_apart_is_read_as_words() -> None:
     assert reading.text == "abca"
     (word,) = reading.words
     assert (word.text, word.start) == ("abca", 0.0)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".xml"])
+def test_the_weight_of_the_language_model_goes_with_the_network(suffix, tmp_path):
+    model = CRNN(ModelConfig(0.125, 8, "all"), LETTERS, language_weight=0.4).eval()
+    write = {".safetensors": CRNN.save, ".onnx": export_onnx, ".xml": to_openvino}[suffix]
+    path = write(model, tmp_path / f"small{suffix}")
+    assert Recognizer.load(path).language_weight == 0.4
+
+
+def test_the_language_model_decides_more_with_a_higher_weight():
+    """`says` gives every other character a small share; the language model knows only `ab`."""
+    run, language = says({3: "a", 8: "c"}, confidence=0.55), LanguageModel.count(["ab"] * 50)
+    log_probs = log_softmax(run(np.zeros((1, 1, 32, WIDE), np.float32))[:, 0])
+    texts = [beam(log_probs, LETTERS, 8, language, weight).text for weight in (0.0, 0.2, 2.0)]
+    assert texts[0] == beam(log_probs, LETTERS).text
+    assert len(set(texts)) > 1

@@ -14,7 +14,8 @@ LETTERS = Alphabet("abc ")
 def narrow_network(hidden: int | None = None) -> CRNN:
     """A network whose batch norm has statistics as after training, not those of a new one."""
     torch.manual_seed(5)
-    model = CRNN(ModelConfig(0.125, hidden, "all"), LETTERS, provenance={"steps": 7})
+    config = ModelConfig(0.125, hidden, "all")
+    model = CRNN(config, LETTERS, provenance={"steps": 7}, language_weight=0.4)
     for name, value in model.state_dict().items():
         if ".running" in name or ("bn" in name and value.is_floating_point()):
             value.uniform_(0.5, 1.5)
@@ -28,6 +29,7 @@ def test_a_widened_network_computes_the_same(width, hidden):
     wide = widen(narrow, ModelConfig(width, hidden, "all"))
     assert wide.config == ModelConfig(width, hidden, "all")
     assert (wide.alphabet, wide.provenance) == (narrow.alphabet, narrow.provenance)
+    assert wide.language_weight == 0.4
     strips = torch.rand(2, 1, 32, 70)
     torch.testing.assert_close(wide(strips), narrow(strips), atol=1e-5, rtol=1e-4)
 

@@ -7,8 +7,15 @@ import torch
 from ocrkit.errors import OcrkitError
 from ocrkit.metrics import expected_calibration_error
 from ocrkit.recognition.alphabet import Alphabet
+from ocrkit.recognition.language import LanguageModel
 from ocrkit.recognition.network import CRNN, ModelConfig
-from ocrkit.training.calibration import find_temperature, outcomes, with_temperature
+from ocrkit.training.calibration import (
+    LANGUAGE_WEIGHTS,
+    find_temperature,
+    outcomes,
+    rates_by_weight,
+    with_temperature,
+)
 
 ALPHABET = Alphabet("ab")
 
@@ -58,3 +65,17 @@ def test_a_model_with_a_temperature_has_smaller_logits_and_the_same_readings():
 def test_a_temperature_that_cannot_be_is_refused(temperature):
     with pytest.raises(ValueError, match="must be above 0"):
         with_temperature(CRNN(ModelConfig(0.125, 16, "all"), ALPHABET), temperature)
+
+
+def test_the_weight_of_the_language_model_is_judged_by_the_errors_it_leaves():
+    """Two letters are nearly as probable as each other: only the language model knows the word."""
+    alphabet = Alphabet("ceh")
+    language = LanguageModel.count(["che"] * 50)
+    steps = [{"c": 1.0}, {"h": 1.0}, {"e": 0.45, "c": 0.55}]
+    logits = np.log(
+        [[1e-6, *(step.get(char, 1e-6) for char in alphabet.characters)] for step in steps]
+    )
+    rates = rates_by_weight([(logits, "che")], alphabet, language)
+    assert list(rates) == list(LANGUAGE_WEIGHTS)
+    assert rates[LANGUAGE_WEIGHTS[-1]] == 0.0
+    assert rates_by_weight([(logits, "chc")], alphabet, language)[LANGUAGE_WEIGHTS[-1]] > 0
