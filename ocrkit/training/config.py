@@ -56,7 +56,8 @@ class TrainConfig:
         if self.ipex not in (False, True, "auto"):
             raise ValueError(f"ipex is {self.ipex!r}; choose True, False or 'auto'")
         if min(self.epochs, self.batch_size, self.lr) <= 0:
-            raise ValueError("epochs, batch_size and lr must be above 0")
+            found = f"epochs ({self.epochs}), batch_size ({self.batch_size}) and lr ({self.lr})"
+            raise ValueError(f"{found} must be above 0")
         if min(self.repeat, self.patience or 1, self.minutes or 1) <= 0 or self.synthetic < 0:
             raise ValueError("repeat, patience and minutes must be above 0, synthetic not below 0")
 

@@ -22,8 +22,8 @@ from ocrkit.recognition.network import CRNN
 from ocrkit.training.batches import steps_needed
 from ocrkit.training.manifest import LabelledLines, Refused, Sample, load_crops
 
-# A label is taken for that of a neighbouring line if the model finds it unlikely (this negative
-# log-probability per character), and the neighbour's label so many times less unlikely.
+# The label of the line before or after may belong to an image instead of its own label: if the own
+# label's negative log-probability per character is above UNLIKELY, and TIMES that of the other.
 UNLIKELY, TIMES = 2.0, 2.5
 _BATCH = 16
 

@@ -1,4 +1,4 @@
-"""Training lines for `fit`: labelled images prepared for the network, and dealt into batches."""
+"""Training lines for `fit`: labelled images prepared for the network and put into batches."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_what_is_no_image_is_counted_and_named_in_one_line() -> None:
     result = run("read", "scans", "-o", "out")
     assert result.exit_code == 0
     (line,) = (line for line in result.stderr.splitlines() if "no images" in line)
-    assert line.startswith("4 files are no images and are left out: scans/1.txt, ")
+    assert line.startswith("4 files are not images and are left out: scans/1.txt, ")
     assert line.endswith(" and 1 others")
     assert "left out" in Path("out/report.csv").read_text()
 
