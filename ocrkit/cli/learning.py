@@ -1,4 +1,4 @@
-"""`ocrkit train`, `evaluate` and `pretrain`."""
+"""The commands `ocrkit train`, `ocrkit evaluate` and `ocrkit pretrain`."""
 
 from __future__ import annotations
 

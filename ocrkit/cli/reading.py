@@ -1,4 +1,4 @@
-"""`ocrkit read`, `recognize` and `search`."""
+"""The commands `ocrkit read`, `ocrkit recognize` and `ocrkit search`."""
 
 from __future__ import annotations
 
