@@ -16,7 +16,7 @@ BlockKind = Literal["paragraph", "heading", "table", "margin note", "page number
 Reason = Literal["low confidence", "no text", "only marks", "not print"]
 BLOCK_KINDS: tuple[str, ...] = get_args(BlockKind)
 REASONS: tuple[str, ...] = get_args(Reason)
-# What stands at the end of a line where a word is broken; ¬ ⸗ and = are those of old print.
+# The hyphens of a word that is broken at the end of a line; ¬ ⸗ and = are those of old print.
 HYPHENS = "-\u2010\u00ad¬⸗="
 
 # By default lines with a lower confidence are left out. The detector sometimes takes specks, stamps
@@ -107,8 +107,8 @@ class Line:
 class Block:
     """Lines of a page that belong together, by their numbers: 0 is the first of `Page.lines`.
 
-    rows: what stands on one baseline is a row of cells, from left to right; a cell has the numbers
-    of its lines. All rows of a table have as many cells as it has columns, and a cell without text
+    rows: each is the cells on one baseline, from left to right; a cell has the numbers of its
+    lines. All rows of a table have as many cells as it has columns, and a cell without text
     is empty. In other blocks most rows have one cell with one line.
     """
 
@@ -161,9 +161,10 @@ class Page:
     def __post_init__(self) -> None:
         numbers = [number for block in self.blocks for number in block.lines]
         if wrong := [n for n in numbers if not 0 <= n < len(self.lines)]:
-            raise ValueError(f"a block has line {wrong[0]}, but the page has {len(self.lines)}")
+            count = f"{len(self.lines)}, numbered from 0"
+            raise ValueError(f"a block has line {wrong[0]}, but the page has {count}")
         if len(set(numbers)) < len(numbers):
-            raise ValueError("a line is in two places of the blocks")
+            raise ValueError("a line is in two places of the blocks; it can be in one only")
 
     @property
     def corrected(self) -> Page:

@@ -12,7 +12,7 @@ class ImageError(OcrkitError):
 
 
 class DocumentError(OcrkitError):
-    """A file of text with its places cannot be read back; the message begins with its path."""
+    """A saved document cannot be loaded; the message begins with its path."""
 
 
 class CheckpointError(OcrkitError):
@@ -32,7 +32,7 @@ class CatalogueError(OcrkitError):
 
 
 class QueryError(OcrkitError):
-    """A search query that asks for nothing that can be found."""
+    """A search query that cannot be used, for example one without a word."""
 
 
 def missing_package(error: ModuleNotFoundError) -> str:

@@ -146,7 +146,7 @@ def reliability(
     """
     values, right = np.asarray(confidences, float), np.asarray(correct, bool)
     if len(values) != len(right):
-        raise ValueError(f"{len(values)} confidences, but {len(right)} results")
+        raise ValueError(f"{len(values)} confidences, but {len(right)} results; give one for each")
     if len(values) and not (values.min() >= 0 and values.max() <= 1):
         raise ValueError("confidences must be from 0 to 1")
     numbers = np.minimum((values * bins).astype(int), bins - 1)

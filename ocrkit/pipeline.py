@@ -45,7 +45,9 @@ from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.runtime.weights import default_weights, weights_path
 
 SIGN_CONFIDENCE = 0.9  # of a dash or a ditto mark that is known by its shape
-# On a page of so many lines of which so much is lost, only lines of so high confidence are print.
+# If a page has at least PRINT_LINES lines, and more than the share PRINT_LOST of them (by length)
+# cannot be read, it is handwriting or a picture. Then only lines of at least PRINT_CONFIDENCE count
+# as print.
 PRINT_LINES, PRINT_LOST, PRINT_CONFIDENCE = 5, 0.6, 0.75
 _SIGNS = ("-", "–", "—", "=", '"', "”", "“", "„", "»", "«", "''", ",,")  # in the columns of tables
 

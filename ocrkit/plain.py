@@ -1,4 +1,4 @@
-"""Texts of others, such as file names, on one line of a screen or a table."""
+"""Makes foreign texts, such as file names, safe to show on one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u20
 def one_line(text: object) -> str:
     r"""The text with backslash escapes for what would end a line or change the screen: "a\nb.png".
 
-    A file name may hold a newline, a tab, a terminal's control codes, or bytes that are no UTF-8
+    A file name may hold a newline, a tab, a terminal's control codes, or bytes that are not UTF-8
     (which Python keeps as lone surrogates).
     """
     return "".join(_escaped(c) if _is_unshown(c) else c for c in str(text))

@@ -47,7 +47,7 @@ def _plain_progress(items: Collection[T], title: str, unit: str) -> Iterator[T]:
 
 
 class Meter:
-    """How far a long piece of work is whose size becomes known on the way.
+    """Progress of long work whose total may change while it runs.
 
     A bar in a terminal and an open notebook; in a log a line at once, after 10 seconds, and then
     less and less often, on standard error.
@@ -79,7 +79,7 @@ class Meter:
 
     @property
     def rate(self) -> str:
-        """Units a minute so far; empty before the first."""
+        """Units per minute so far, as a text; empty before the first unit."""
         minutes = max(time.monotonic() - self.start, 1e-9) / 60
         return f"{self.done / minutes:.0f} {self.unit} a minute" if self.done else ""
 

@@ -1,4 +1,4 @@
-"""Teaching a reader one's own lines: from corrected pages to new weights, in one call.
+"""Teaching a reader your own lines: from corrected pages to new weights, in one call.
 
 `ocrkit train` uses it. The steps are `archive.own_lines.lines_of`,
 `training.labels.check_labels` and `split_by_page`, `training.fit`, and `measure.taught`.

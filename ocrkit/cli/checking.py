@@ -1,4 +1,4 @@
-"""`ocrkit doctor` and `benchmark`."""
+"""The commands `ocrkit doctor` and `ocrkit benchmark`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ocrkit train`, `evaluate` and `pretrain`."""
+"""The commands `ocrkit train`, `ocrkit evaluate` and `ocrkit pretrain`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def evaluate(
 
             reader = Recognizer.load(recognizer, decoder=decoder)
         if pages := pages_of(sources):
-            with redirect_stdout(sys.stderr):  # progress is no result
+            with redirect_stdout(sys.stderr):  # standard output is for the result
                 found_scores = measure_pages(reader, pages)
             _print_scores(found_scores, f"{len(pages)} pages", json_lines, session)
             return
@@ -115,7 +115,7 @@ def train(
             from ocrkit.teaching import Lesson
             from ocrkit.training.config import own_lines_config
 
-        with redirect_stdout(sys.stderr):  # progress is no result
+        with redirect_stdout(sys.stderr):  # standard output is for the result
             lesson = Lesson.of(sources, validation, start_from, add_characters, seed)
             for text in lesson.notes:
                 session.say(text)
@@ -157,18 +157,9 @@ def pretrain(
     Stop it at any time; the same command continues from the last evaluation. Prints the path of
     the weights: give that of a recogniser to `ocrkit read --recognizer`.
     """
-    if (width or hidden or height or lines) and task == "detector":
-        wrong = "for a recogniser; a detector has one size and learns from pages: leave them out"
-        raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
-    if real is not None and not lines:
-        wrong = "the share of real lines: name their folder with --lines, or leave it out"
-        raise typer.BadParameter(wrong, param_hint="--real")
-    if (pages or pages_held_out or ground_truth) and task == "recognizer":
-        wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
-        raise typer.BadParameter(wrong, param_hint="--pages, --pages-held-out, --ground-truth")
-    if not model_name or model_name != Path(model_name).name:
-        wrong = f"{model_name!r} is not a plain file name; give the folder as the argument"
-        raise typer.BadParameter(wrong, param_hint="--model-name")
+    of_lines = bool(width or hidden or height or lines)
+    of_pages = bool(pages or pages_held_out or ground_truth)
+    _check_usage(task, of_lines, of_pages, real is not None and not lines, model_name)
     with open_session() as session:
         with status("Loading"):
             from ocrkit.recognition.network import ModelConfig
@@ -194,6 +185,28 @@ def pretrain(
         session.print(str(weights))
 
 
+def _check_usage(
+    task: str, of_lines: bool, of_pages: bool, real_alone: bool, model_name: str
+) -> None:
+    """Raises typer.BadParameter for options of `pretrain` that do not fit together.
+
+    of_lines, of_pages: whether options for a recogniser or for a detector are given. real_alone:
+    whether --real is given without --lines.
+    """
+    if of_lines and task == "detector":
+        wrong = "for a recogniser; a detector has one size and learns from pages: leave them out"
+        raise typer.BadParameter(wrong, param_hint="--width, --hidden, --height, --lines")
+    if real_alone:
+        wrong = "the share of real lines: name their folder with --lines, or leave it out"
+        raise typer.BadParameter(wrong, param_hint="--real")
+    if of_pages and task == "recognizer":
+        wrong = "a recogniser does not learn from pages: give --task detector, or leave it out"
+        raise typer.BadParameter(wrong, param_hint="--pages, --pages-held-out, --ground-truth")
+    if not model_name or model_name != Path(model_name).name:
+        wrong = f"{model_name!r} is not a plain file name; give the folder as the argument"
+        raise typer.BadParameter(wrong, param_hint="--model-name")
+
+
 def _evaluate_lines(
     reader: Recognizer,
     samples: Sequence[Sample],
@@ -201,7 +214,7 @@ def _evaluate_lines(
     json_lines: bool,
     session: Session,
 ) -> None:
-    """Read lines, and print how well; report: an HTML page of the worst."""
+    """Read lines and print the scores; report: where an HTML page with the worst lines goes."""
     from dataclasses import replace
 
     from ocrkit.measure.lines import scores, write_line_report

@@ -12,7 +12,7 @@ from ocrkit.archive.workers import MANY_FILES
 from ocrkit.detection import DetectorName
 
 OUTPUT = Path("output/read")
-SHOWN = 12  # the text of up to so many files is printed without --show
+SHOWN = 12  # without --show, the text is printed if there are at most this many files
 WIDTH, HIDDEN = 0.25, 128  # of a recogniser that is trained from random weights
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")]
@@ -97,8 +97,8 @@ ClusterOption = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Read on a Dask cluster, by the address of its scheduler, as tcp://10.0.0.1:8786; its "
-        "workers see the files under the same paths.",
+        help="Read on a Dask cluster: the address of its scheduler, such as tcp://10.0.0.1:8786. "
+        "Its workers must see the files under the same paths. It needs ocrkit[cluster].",
     ),
 ]
 AgainOption = Annotated[
@@ -196,11 +196,14 @@ ValidationOption = Annotated[
     ),
 ]
 EpochsOption = Annotated[
-    int, typer.Option(min=1, help="At most so often through the lines; it stops when it can.")
+    int,
+    typer.Option(
+        min=1, help="Most passes through the lines. It stops earlier if validation gets no better."
+    ),
 ]
 TrainMinutesOption = Annotated[
     float | None,
-    typer.Option(min=0.1, help="At most so long. [default: no limit]"),
+    typer.Option(min=0.1, help="Time limit of the training. [default: no limit]"),
 ]
 AddCharactersOption = Annotated[
     bool,
@@ -226,7 +229,7 @@ GroundTruthOption = Annotated[
     bool,
     typer.Option(
         "--ground-truth",
-        help="Detector: these pages are ground truth of others, which outlines only a part of the "
-        "text, or whole rows of tables; what is not outlined is not learned from.",
+        help="Detector: these pages are public ground truth, in which some text has no outline, or "
+        "a row of a table has only one. What has no outline is not learned from.",
     ),
 ]

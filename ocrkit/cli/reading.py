@@ -1,10 +1,10 @@
-"""`ocrkit read`, `recognize` and `search`."""
+"""The commands `ocrkit read`, `ocrkit recognize` and `ocrkit search`."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from ocrkit.archive.folder import FolderRun
     from ocrkit.archive.results import Output
     from ocrkit.document import Document
-    from ocrkit.image import Found
     from ocrkit.pipeline import ReadOptions
 
 CHUNK = 256  # line images held in memory at a time
@@ -90,32 +89,22 @@ def read(
         raise typer.BadParameter(wrong, param_hint="--jobs, --cluster")
     written = len(paths) > 1 or paths[0].is_dir() or bool(output or formats or overlay or cluster)
     with open_session() as session:
-        folder = output or OUTPUT
         if written:
-            make_folder(folder)
+            make_folder(output or OUTPUT)
             session.say(f"Looking for files: {_few(paths)}")
         with status("Loading"):
             from ocrkit.archive.results import Output
-            from ocrkit.archive.workers import sensible_jobs
             from ocrkit.pipeline import ReadOptions
 
             options = ReadOptions(
-                detector,
-                recognizer,
-                min_confidence,
-                decoder,
-                pages_with_text,
-                dehyphenate,
-                backend,
+                detector, recognizer, min_confidence, decoder, pages_with_text, dehyphenate, backend
             )
             _check_backend(backend, recognizer)
         if not written:
             _print_text(paths, options, session)
             return
-        found = session.find(paths)
-        jobs = jobs or (None if cluster else sensible_jobs(len(found.images)))
-        what = Output(tuple(kinds), overlay, jobs, cluster, again)
-        _read_into(folder, found, paths, options, what, show, session)
+        outputs = Output(tuple(kinds), overlay, jobs, cluster, again)
+        _read_into(output or OUTPUT, paths, options, outputs, show, session)
 
 
 def recognize(
@@ -199,65 +188,73 @@ def _check_backend(backend: str | None, recognizer: str | None) -> None:
 
 def _read_into(
     folder: Path,
-    found: Found,
-    roots: Sequence[Path],
+    paths: Sequence[Path],
     options: ReadOptions,
     output: Output,
     show: bool | None,
     session: Session,
 ) -> None:
-    """Read files into a folder; say what is done, how far it is, and what came of it."""
+    """Read files into a folder, and show the progress and the result."""
     from ocrkit.archive.folder import FolderRun
     from ocrkit.archive.report import write_report
+    from ocrkit.archive.workers import sensible_jobs
 
-    with FolderRun.into(folder, found.images, roots, options, output) as run:
+    found = session.find(paths)
+    if not (output.jobs or output.cluster):
+        output = replace(output, jobs=sensible_jobs(len(found.images)))
+    with FolderRun.into(folder, found.images, paths, options, output) as run:
         session.say(f"{len(run.plan.files)} files: {run.plan}")
         left_out = run.left_out(found.others)
         if left_out:
-            session.say(f"{len(left_out)} files are no images and are left out: {_few(left_out)}")
-        show = run.expected <= SHOWN if show is None else show
-        table = Table("file", "pages", "lines", "left out", "confidence", "seconds")
-        counts = Counter[str]()
-        meter = Meter("Reading", "pages", run.expected)
+            session.say(f"{len(left_out)} files are not images and are left out: {_few(left_out)}")
         if not run.expected:
             session.say("there is nothing to read; --again reads all files again")
-        try:
-            for step in run.steps():
-                meter.update(run.pages, run.expected)
-                if step.file is None:
-                    continue
-                if step.error:
-                    session.fail(step.error)
-                counts["failed"] += bool(step.error)
-                if step.document is not None:
-                    counts["pages"] += len(step.document.pages)
-                    if len(run.plan.files) <= SHOWN:
-                        table.add_row(*map(Text, _summary(step.document)))
-                    if show:
-                        session.print(_titled(step.document))
-        finally:
-            meter.close()
-            if table.row_count:
-                Console(stderr=True).print(table)
-            summary = _counted(counts, run, meter) + f", results in {folder}"
-            session.say(summary)
+        show = run.expected <= SHOWN if show is None else show
+        summary = _read_files(run, folder, show, session)
         with session.catching_errors():
             session.say(f"report: {write_report(run.catalogue, summary, left_out)}")
 
 
-def _counted(counts: Counter[str], run: FolderRun, meter: Meter) -> str:
+def _read_files(run: FolderRun, folder: Path, show: bool, session: Session) -> str:
+    """Read the files of a run; returns a summary, which is printed even if the run is stopped."""
+    table = Table("file", "pages", "lines", "left out", "confidence", "seconds")
+    failed = 0
+    meter = Meter("Reading", "pages", run.expected)
+    try:
+        for step in run.steps():
+            meter.update(run.pages, run.expected)
+            if step.file is None:
+                continue
+            if step.error:
+                session.fail(step.error)
+                failed += 1
+            if step.document is not None:
+                if len(run.plan.files) <= SHOWN:
+                    table.add_row(*map(Text, _summary(step.document)))
+                if show:
+                    session.print(_titled(step.document))
+    finally:
+        meter.close()
+        if table.row_count:
+            Console(stderr=True).print(table)
+        summary = f"{_counted(run, failed, meter)}, results in {folder}"
+        session.say(summary)
+    return summary
+
+
+def _counted(run: FolderRun, failed: int, meter: Meter) -> str:
     parts = [f"{run.written} written"]
     if run.pages:
         parts[0] += f" ({run.pages} pages read{meter.rate and ', '}{meter.rate})"
     if known := run.plan.counts["unchanged"]:
         parts.append(f"{known} unchanged")
-    if counts["failed"]:
-        parts.append(f"{counts['failed']} failed")
+    if failed:
+        parts.append(f"{failed} failed")
     return ", ".join(parts)
 
 
 def _few(paths: Sequence[Path]) -> str:
-    """The first names of many."""
+    """The first names of a long list."""
     names = ", ".join(str(path) for path in paths[:3])
     return names + (f" and {len(paths) - 3} others" if len(paths) > 3 else "")
 

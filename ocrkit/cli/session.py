@@ -40,7 +40,7 @@ class Session:
     failures = 0
 
     def say(self, text: str) -> None:
-        """A line for the person at the screen, not a result."""
+        """Print a message on standard error; it is not a result."""
         with tqdm.external_write_mode():
             typer.echo(one_line(text), err=True)
 
@@ -85,7 +85,7 @@ class Session:
 
 
 class _TerminatedError(KeyboardInterrupt):
-    """The process was asked to end; what ends an interrupted command ends this one too."""
+    """SIGTERM came. A KeyboardInterrupt, so that it ends a command as Ctrl-C does."""
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -94,7 +94,7 @@ def _terminate(number: int, frame: object) -> None:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends what is inside as Ctrl-C does, with everything cleared up."""
+    """In this block SIGTERM ends the command as Ctrl-C does, so temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a signal's handler
         return
@@ -139,7 +139,7 @@ def open_session(*usage: type[OcrkitError]) -> Iterator[Session]:
 
 @contextmanager
 def status(text: str) -> Iterator[None]:
-    """A word on the screen while something slow happens, if standard error is a terminal."""
+    """Show a text while something slow happens, if standard error is a terminal."""
     with Console(stderr=True).status(f"{text} ..."):
         yield
 

@@ -1,4 +1,4 @@
-"""Export to ONNX."""
+"""Export of the recogniser to ONNX."""
 
 from __future__ import annotations
 

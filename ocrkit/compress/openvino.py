@@ -55,12 +55,11 @@ def to_openvino(
     """
     path = prepared_path(path, ".xml")
     inputs = calibration_inputs(model, calibration) if int8 else []
+    control = None
+    if validation is not None and isinstance(model, CRNN):
+        control = AccuracyControl(validation, model.alphabet, tolerance)
     ov = import_openvino()
-    if onnx:
-        ir = _from_onnx(onnx, model)
-    else:
-        height = -1 if isinstance(model, LineNet) else model.preprocessing.height
-        ir = to_openvino_network(model, height)
+    ir = _from_onnx(onnx, model) if onnx else _from_pytorch(model)
     ir.set_rt_info(json.dumps(model.metadata()), METADATA_KEY)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         written = Path(folder) / "half.xml"
@@ -69,13 +68,16 @@ def to_openvino(
             # Saving rounds the weights to 16 bits. The file is read back because layers that stay
             # in floating point would otherwise be stored in 32 bits.
             half = ov.Core().read_model(written)
-            control = None
-            if validation is not None and isinstance(model, CRNN):
-                control = AccuracyControl(validation, model.alphabet, tolerance)
             written = Path(folder) / "int8.xml"
             ov.save_model(_quantize(half, model, inputs, lstms, control), written)
         written.with_suffix(".bin").replace(path.with_suffix(".bin"))
         return written.replace(path)
+
+
+def _from_pytorch(model: CRNN | LineNet) -> Any:
+    """The model as an openvino.Model; a detector takes pages of any height."""
+    height = -1 if isinstance(model, LineNet) else model.preprocessing.height
+    return to_openvino_network(model, height)
 
 
 def _from_onnx(path: str | Path, model: CRNN | LineNet) -> Any:

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-SIDE = 600  # px; colours are compared on a picture whose longer side is at most so long
-NEAR = 12  # px of it; ink is compared with the paper so near to it
+SIDE = 600  # px; colours are compared on a picture whose longer side is reduced to this
+NEAR = 12  # px of this picture; ink is compared with the paper up to this far away
 COLOURED = 12  # levels between the channels of a pixel; a page with less has no colours
-# Colour is used if it parts ink from paper by so many levels, and so many times better than grey.
+# Colour is used if its difference between ink and paper is at least this many levels, and this many
+# times that of grey.
 LEVELS, BETTER = 30, 3.0
 
 

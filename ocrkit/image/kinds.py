@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = (
     *(".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"),
     *(".jp2", ".j2k", ".jpx", ".jpf", ".pbm", ".pgm", ".ppm", ".pnm"),
 )
-HEAD = 1024  # bytes from the start that tell the kind; so far down a PDF may begin
+HEAD = 1024  # bytes at the start of a file that show its kind; a PDF may begin anywhere in them
 _PDF = b"%PDF-"
 _SIGNATURES: dict[Reader, re.Pattern[bytes]] = {
     PngImageFile: re.compile(rb"\x89PNG\r\n\x1a\n"),

@@ -216,13 +216,13 @@ def _pixels(page: Any, content: _Content) -> tuple[np.ndarray, float]:
     scale = content.scale or ASSUMED_DPI / _POINTS
     scale = min(scale, (0.99 * MAX_PIXELS / max(across * down, 1e-6)) ** 0.5)
     width, height = (int(np.ceil(side * scale)) for side in (across, down))
-    if content.size:  # the very pixels of the scan, which the rounded size of the page may miss
+    if content.size:  # exactly as the scan; the rounded size of the page may differ
         width, height = content.size[:: -1 if page.get_rotation() % 180 else 1]
     check_size(width, height)
     with closing(PdfBitmap.new_native(width, height, raw.FPDFBitmap_Gray)) as bitmap:
         bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
-        # A picture is drawn in the whole pixels that it touches. The page is drawn a hair smaller
-        # than the bitmap, or rounding would let a scan touch one row more than it has.
+        # A picture is drawn in the whole pixels that it touches. The page is drawn slightly
+        # smaller than the bitmap, because rounding could make a scan touch one row too many.
         x, y = (width - 2 * _HAIR) / across, (height - 2 * _HAIR) / down
         matrix = raw.FS_MATRIX(x, 0, 0, y, _HAIR, _HAIR)
         flags = raw.FPDF_GRAYSCALE | raw.FPDF_ANNOT

@@ -1,4 +1,4 @@
-"""A page as it comes out of a file."""
+"""A page as it is loaded from a file, and the limits on its size."""
 
 from __future__ import annotations
 

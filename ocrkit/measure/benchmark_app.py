@@ -1,4 +1,4 @@
-"""OpenVINO's own benchmark_app."""
+"""Runs OpenVINO's own benchmark_app, and reads the figures that it prints."""
 
 from __future__ import annotations
 

@@ -106,6 +106,6 @@ def _picture(crop: np.ndarray, text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """A part of a text in a table; a space and nothing are said in words."""
+    """A part of a text for a table; a space and an empty text are named in words."""
     named = {"": "<i>nothing</i>", " ": "<i>space</i>"}
     return named.get(text, escape(text).replace(" ", "\N{OPEN BOX}"))

@@ -103,7 +103,7 @@ def benchmark(paths: Sequence[Path], recognizer: str | None = None, rounds: int 
     for reason in failed.values():
         print(reason, file=sys.stderr)
     if not rows:
-        raise OcrkitError("no page could be read")
+        raise OcrkitError("no page could be read; the reasons are above")
     print(f"\nmedian of {len(rows)} files (lowest-highest), seconds per file:")
     for name in next(iter(rows.values())):
         print(f"{name}: {Spread(tuple(row[name].median for row in rows.values()))}")

@@ -1,4 +1,4 @@
-"""What teaching a reader one's own lines has brought, and what it has cost."""
+"""What a reader gained, and what it lost, when it was taught your own lines."""
 
 from __future__ import annotations
 

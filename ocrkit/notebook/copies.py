@@ -23,7 +23,7 @@ NOTES = ".originals.json"  # in the folder of the copies: which original each wa
 def copy_notebooks(originals: Path = ORIGINALS, copies: Path = COPIES) -> Iterator[str]:
     """Copy the notebooks that have no copy yet; yields a sentence about each that was written.
 
-    A copy is never overwritten. If an original has changed since, its new form is laid beside the
+    A copy is never overwritten. If an original has changed since, its new form is put beside the
     copy, as 01_data.new.ipynb; outputs do not count as a change. Raises OutputError if there is no
     notebook, or a copy cannot be written.
     """

@@ -58,10 +58,9 @@ class Corrections:
     lines of the lowest confidence first; or "use", first those from which a network learns most,
     which are long, uncertain and of many kinds (see `training.choice.most_useful`).
 
-    A correction is saved beside the
-    reading, as `Line.correction`; a line that has one does not come again. Lines that were left out
-    of a page because of their confidence come too; one that is given a text becomes a line of its
-    page.
+    A correction is saved beside the reading, as `Line.correction`; a line that has one does not
+    come again. Lines that were left out of a page because of their confidence come too; one that is
+    given a text becomes a line of its page.
 
     Raises DocumentError if there is no such file, or a file that is named is no document, and
     ValueError for an unknown order.
@@ -225,14 +224,15 @@ class Expectation:
     """Wrong characters to expect, from the confidences, in lines that nobody has looked at.
 
     here: in the current line. others: in a line after it, on average. left: in all that are left.
-    found, promised: in the lines done, as corrected and as the confidences had it.
+    found: wrong characters in the lines done, as corrected. predicted: in the same lines, from
+    their confidences.
     """
 
     here: float
     others: float
     left: float
     found: int
-    promised: float
+    predicted: float
 
 
 def expectation(corrections: Corrections) -> Expectation:
@@ -248,7 +248,7 @@ def expectation(corrections: Corrections) -> Expectation:
         others=sum(errors[1:]) / max(len(errors) - 1, 1),
         left=sum(errors),
         found=round(cer(texts, readings) * max(sum(map(len, texts)), 1)),
-        promised=sum(map(expected_errors, lines)),
+        predicted=sum(map(expected_errors, lines)),
     )
 
 
@@ -272,7 +272,7 @@ def rectangle(box: tuple[float, float, float, float], like: Line) -> list[tuple[
 
 
 def _load(source: str | Path | Iterable[str | Path]) -> Iterator[tuple[Path, Document]]:
-    """The JSON files of documents and these documents; other JSON in a folder is passed over."""
+    """The JSON files of documents and these documents; other JSON files in a folder are skipped."""
     named = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
     empty = True
     for path in named:
@@ -316,7 +316,7 @@ def _with_line(page: Page, old: Line, new: Line) -> Page:
 
 
 def _without_line(page: Page, line: Line) -> Page:
-    """The page with a line among those that were left out, as "no text" that nobody missed."""
+    """The page with a line moved to those that were left out, as "no text"."""
     gone = replace(line, correction="")
     if line not in page.lines:
         return _with_line(page, line, gone)

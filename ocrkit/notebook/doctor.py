@@ -151,7 +151,7 @@ def _install(extra: str) -> str:
 
 
 def _row(what: str, found: str | None, otherwise: State, remedy: str, fine: bool = True) -> Row:
-    """What was found if that is fine; else, and if nothing was, also its state and the remedy."""
+    """A row: "ok" if something was found and is fine, else `otherwise`, with the remedy."""
     if found and fine:
         return Row(what, found)
     return Row(what, found or "not found", otherwise, remedy)
@@ -249,7 +249,7 @@ def _open_ir(file: Path) -> None:
         raise ValueError
 
 
-# How a file of weights is seen to be whole, by its suffix.
+# How a file of weights is checked for damage, by its suffix.
 OPENED = {".safetensors": _open_safetensors, ".npz": _open_npz, ".xml": _open_ir}
 
 
@@ -269,7 +269,7 @@ def widgets_row() -> Row:
     if missing := [name for name, version in found.items() if not version]:
         remedy = f"for the controls in the notebooks: {_install('notebooks')}"
         return Row(what, f"no {', '.join(missing)}", "optional", remedy)
-    from jupyter_core.paths import jupyter_path  # JupyterLab brings both along
+    from jupyter_core.paths import jupyter_path  # JupyterLab installs both
     from packaging.requirements import Requirement
 
     wrong = [

@@ -1,4 +1,4 @@
-"""Figures of the notebooks."""
+"""Figures of the notebooks: learning curves, reliability, layers, heat maps, line images."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class Review(ipywidgets.VBox):
             except OcrkitError as error:
                 problem = problem or error
         self._say(problem)
-        # The text comes last: who sees it may press the next key.
+        # The text is set last: a user who sees it may press the next key.
         self._step += 1
         self._mark.value = f'<span data-step="{self._step}"></span>'
         self.field.value = task.line.text if task else ""
@@ -273,7 +273,7 @@ class Review(ipywidgets.VBox):
         said += "."
         if corrections.done:
             said += (
-                f" So far {expected.found} were found where {expected.promised:.0f} were expected."
+                f" So far {expected.found} were found where {expected.predicted:.0f} were expected."
             )
         return said
 

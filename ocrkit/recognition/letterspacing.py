@@ -10,7 +10,7 @@ import numpy as np
 
 from ocrkit.recognition.ctc import Character
 
-WORD_GAP = 1.35  # a gap this many times the usual one parts two letterspaced words
+WORD_GAP = 1.35  # a gap this many times the usual one separates two letterspaced words
 SHORTEST_RUN = 4  # letters, or marks, that stand alone one after the other
 
 

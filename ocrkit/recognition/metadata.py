@@ -11,7 +11,7 @@ from ocrkit.errors import CheckpointError
 from ocrkit.image import Preprocessing
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.ctc import LANGUAGE_WEIGHT
-from ocrkit.runtime.metadata import FORMAT, parse_metadata
+from ocrkit.runtime.metadata import FORMAT, OTHER_FILE, parse_metadata
 from ocrkit.runtime.weights import check_format
 
 
@@ -60,9 +60,7 @@ class ReaderMetadata:
     def from_text(cls, text: str | None, path: Path) -> ReaderMetadata:
         """From the JSON in an .xml, .onnx or .pt2 file; CheckpointError says what is wrong."""
         if text is None:
-            raise CheckpointError(
-                f"{path} does not say which alphabet it reads; take one that ocrkit.compress wrote"
-            )
+            raise CheckpointError(f"{path} does not say which alphabet it reads; {OTHER_FILE}")
         stored = parse_metadata(text, path)
         check_format(path, stored.get("format") if isinstance(stored, Mapping) else None, FORMAT)
         try:

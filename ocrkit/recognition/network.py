@@ -96,8 +96,9 @@ class CRNN(nn.Module):
     """The network that reads a line: (N, 1, H, W) float, W >= 8 -> logits (T, N, C).
 
     H is `preprocessing.height`: 32 rows in the paper, up to 47 here. T = W // 4 + 1 time steps. C
-    classes: index 0 is the CTC blank, the others are the characters of
-    the alphabet. The layers have the names of the reference kit, so that its state dicts can be
+    classes: index 0 is the CTC blank, the others are the characters of the alphabet.
+
+    The layers have the names of the reference kit, so that its state dicts can be
     loaded. A model has everything that is needed to use it: config, alphabet, preprocessing, and
     provenance (training data, settings, duration and scores), and the weight of the language
     model that suits it (`ctc.beam`).

@@ -36,8 +36,8 @@ MIN_CONFIDENCE = 0.5
 # Negative log-probability per character above which a line is read a second time, and decoded with
 # the language model if it is still above it.
 UNCERTAIN = 0.08
-# The second time, this share of a crop's rows is cut off above and below, and the rest is drawn so
-# many times as wide: the letters become larger.
+# The second time, this share of a crop's rows is cut off above and below, and the rest is stretched
+# by this factor: the letters become larger.
 SECOND_CUT, SECOND_STRETCH = 0.06, 1.25
 DECODERS = ("greedy", "beam", "language")
 

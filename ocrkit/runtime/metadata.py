@@ -1,6 +1,6 @@
 """What a model file says about itself: its format, settings and alphabet.
 
-A file may come from anywhere, so nothing in it is believed: the header is read and checked before
+A file may come from anywhere, so nothing in it is trusted: the header is read and checked before
 the weights are, and before anything of the size that it names is allocated.
 """
 
@@ -17,6 +17,7 @@ from ocrkit.errors import CheckpointError
 
 FORMAT = "ocrkit-checkpoint-1"
 DETECTOR_FORMAT = "ocrkit-detector-1"
+OTHER_FILE = "take one that ocrkit.compress wrote"  # the remedy for a foreign model file
 KINDS = {FORMAT: "a recogniser", DETECTOR_FORMAT: "a detector"}  # by the "format" of a file
 METADATA_KEY = "ocrkit"  # where an OpenVINO, ONNX or .pt2 file keeps the metadata of its checkpoint
 
@@ -108,11 +109,12 @@ def check_sizes(
     """
     if list(found) != list(wanted):
         raise CheckpointError(
-            f"{path} takes images {list(found)}, but its metadata says {list(wanted)}"
+            f"{path} takes images {list(found)}, but its metadata says {list(wanted)}; {OTHER_FILE}"
         )
     if classes > 0 and last != classes:
         raise CheckpointError(
-            f"{path} has {last} output classes, but its alphabet (with the blank) has {classes}"
+            f"{path} has {last} output classes, but its alphabet (with the blank) has {classes}; "
+            f"{OTHER_FILE}"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ocrkit.errors import CheckpointError
-from ocrkit.runtime.metadata import METADATA_KEY, check_sizes
+from ocrkit.runtime.metadata import METADATA_KEY, OTHER_FILE, check_sizes
 from ocrkit.runtime.packages import needs, quiet
 from ocrkit.runtime.threads import thread_count
 
@@ -27,7 +27,7 @@ class OnnxBackend:
         """As `ocrkit.runtime.openvino.check_shapes`."""
         ports = self.session.get_inputs(), self.session.get_outputs()
         if [len(side) for side in ports] != [1, 1]:
-            raise CheckpointError(f"{path} must have one input and one output")
+            raise CheckpointError(f"{path} must have one input and one output; {OTHER_FILE}")
         # An axis of variable size has a name or None.
         found, output = (
             [size if isinstance(size, int) else -1 for size in port.shape] for (port,) in ports

@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrkit.errors import CheckpointError, MissingPartError
 from ocrkit.processor import usable_cores
-from ocrkit.runtime.metadata import METADATA_KEY, check_sizes
+from ocrkit.runtime.metadata import METADATA_KEY, OTHER_FILE, check_sizes
 from ocrkit.runtime.packages import needs
 from ocrkit.runtime.threads import thread_count
 
@@ -170,7 +170,7 @@ def check_shapes(path: Path, network: Any, inputs: tuple[int, ...], classes: int
     """
     ports = list(network.inputs), list(network.outputs)
     if [len(side) for side in ports] != [1, 1]:
-        raise CheckpointError(f"{path} must have one input and one output")
+        raise CheckpointError(f"{path} must have one input and one output; {OTHER_FILE}")
     shape, output = (
         [] if port.get_partial_shape().rank.is_dynamic else list(port.get_partial_shape())
         for (port,) in ports

@@ -1,4 +1,4 @@
-"""Files written by `torch.save`: read without trust in them.
+"""Files written by `torch.save`, read so that no code in them can run.
 
 Such a file contains a pickle. It is read with `weights_only=True`, which allows tensors and plain
 values and runs no code, and its tensors are mapped from the file, so that nothing is allocated for

@@ -48,7 +48,7 @@ def bent(
 ) -> tuple[Scan, list[np.ndarray]]:
     """A page (H, W) whose columns are moved down by `shift` (W,) px, and its polygons (2k, 2).
 
-    So do lines look near the spine of a thick book. What moves out of the page is lost.
+    Lines look like this near the spine of a thick book. What moves out of the page is lost.
     """
     height, width = page.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

@@ -15,9 +15,9 @@ _LETTERS = 3  # characters in a row that are counted, to see whether a line brin
 def most_useful(texts: Sequence[str], confidences: Sequence[float], count: int) -> list[int]:
     """The indices of the lines that are worth most to be corrected, the best first.
 
-    A line is worth its doubt, which is the number of characters that are expected to be wrong,
-    spread over its groups of three characters; each time a group was chosen before, it is worth
-    less. So lines come first that are long and uncertain, but not many of the same kind. (Active
+    The value of a line is the number of its characters that are expected to be wrong, spread over
+    its groups of three characters. A group counts less each time it was in a line chosen before. So
+    long and uncertain lines come first, but not many of the same kind. (Active
     learning by uncertainty and coverage, as in Settles, "Active Learning Literature Survey", 2009.)
 
     texts, confidences: the readings of all lines that could be corrected.
@@ -31,7 +31,7 @@ def most_useful(texts: Sequence[str], confidences: Sequence[float], count: int) 
         doubt = 1 - confidences[index]
         return doubt * sum(n / (1 + chosen[group]) for group, n in groups[index].items())
 
-    # The worth of a line only falls while others are chosen, so only the first need be looked at.
+    # The value of a line only falls while others are chosen, so only the first has to be checked.
     queue = [(-worth(i), i) for i in range(len(texts))]
     heapq.heapify(queue)
     result: list[int] = []

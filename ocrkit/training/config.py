@@ -1,4 +1,4 @@
-"""The settings of `fit`."""
+"""The settings of fine-tuning, and those that suit lines of your own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from ocrkit.runtime import PRECISIONS
 from ocrkit.runtime.pytorch import fast_bfloat16
 
-_LINES_OF_AN_EPOCH = 200  # of one's own; fewer lines are used several times
+_LINES_OF_AN_EPOCH = 200  # own lines in an epoch; fewer lines are used several times
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class TrainConfig:
         if self.ipex not in (False, True, "auto"):
             raise ValueError(f"ipex is {self.ipex!r}; choose True, False or 'auto'")
         if min(self.epochs, self.batch_size, self.lr) <= 0:
-            raise ValueError("epochs, batch_size and lr must be above 0")
+            found = f"epochs ({self.epochs}), batch_size ({self.batch_size}) and lr ({self.lr})"
+            raise ValueError(f"{found} must be above 0")
         if min(self.repeat, self.patience or 1, self.minutes or 1) <= 0 or self.synthetic < 0:
             raise ValueError("repeat, patience and minutes must be above 0, synthetic not below 0")
 
@@ -70,10 +71,10 @@ class TrainConfig:
 def own_lines_config(
     lines: int, epochs: int = 30, minutes: float | None = None, lr: float = 1e-3, seed: int = 0
 ) -> TrainConfig:
-    """Settings to teach a trained reader this number of one's own lines.
+    """Settings to teach a trained reader this number of your own lines.
 
-    An epoch has some hundreds of lines, half of them synthetic so that the reader forgets nothing
-    of what it could read before, and training ends when validation no longer gets better.
+    An epoch has some hundreds of lines. Half of them are synthetic, so that the reader forgets
+    nothing that it could read before. Training ends when validation no longer gets better.
     """
     return TrainConfig(
         epochs=epochs,

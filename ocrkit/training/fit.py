@@ -23,7 +23,7 @@ from ocrkit.training.batches import steps_needed
 from ocrkit.training.config import TrainConfig
 from ocrkit.training.evaluation import evaluate
 from ocrkit.training.history import EpochScores, History
-from ocrkit.training.lines import TrainingLine, deal_batches, training_lines
+from ocrkit.training.lines import TrainingLine, make_batches, training_lines
 from ocrkit.training.manifest import Sample, load_crops
 from ocrkit.training.mixture import Reservoir
 from ocrkit.training.trainer import Trainer
@@ -105,7 +105,7 @@ class _Run:
         """Train on each line once; returns the mean loss of the lines, and images a second."""
         began, total, seen = time.monotonic(), 0.0, 0
         lines = self.own + [self._synthetic_line() for _ in range(self.added)]
-        batches = deal_batches(lines, self.config, self.bucket, self.rng)
+        batches = make_batches(lines, self.config, self.bucket, self.rng)
         for i in self.rng.permutation(len(batches)):
             total += self.trainer.step(batches[i]) * len(batches[i])
             seen += len(batches[i])
@@ -165,8 +165,8 @@ def training_run(
     """
     model = deepcopy(model)
     rng, bucket = np.random.default_rng(config.seed), model.preprocessing.bucket
-    dealt = deal_batches(training_lines(model, train), config, bucket, rng)
-    chosen = [dealt[(2 * i + 1) * len(dealt) // (2 * batches)] for i in range(batches)]
+    every = make_batches(training_lines(model, train), config, bucket, rng)
+    chosen = [every[(2 * i + 1) * len(every) // (2 * batches)] for i in range(batches)]
     trainer = Trainer(model, config, steps=1_000)
 
     def run() -> None:

@@ -2,7 +2,7 @@
 
 Projects outline lines in many ways: cut off below the baseline, with a whole row of a table as one
 line, or without page numbers and stamps. Here a line that is marked gets the height that the kit's
-detector gives it, and is parted where the kit's own pages have two lines. What the detector finds
+detector gives it, and is split where the kit's own pages have two lines. What the detector finds
 and nobody marked is ignored in training.
 """
 
@@ -59,7 +59,7 @@ def fitted_lines(
     """Marked lines with the detector's heights, and the numbers of found lines that nobody marked.
 
     page: grey (H, W). marked, found: polygons (2k, 2) on it. Returns for each marked line its
-    parts, polygons (2 * POINTS, 2): none without ink, several where gaps part it.
+    parts, polygons (2 * POINTS, 2): none without ink, several where gaps split it.
     """
     marks, lines = [Edges.of(p) for p in marked], [Edges.of(p) for p in found]
     pairs = [[line for line in lines if _share(line, mark) > 0.5] for mark in marks]
@@ -153,7 +153,7 @@ def _parts(page: np.ndarray, polygon: np.ndarray) -> list[np.ndarray]:
 def fitted_sheet(sheet: Sheet, detector: LineDetector) -> Sheet:
     """A page with its lines fitted, in which all else that the detector finds is ignored.
 
-    A line that is parted in several loses its text.
+    A line that is split loses its text.
     """
     found = [
         np.asarray(line.polygon, np.float32)

@@ -22,8 +22,8 @@ from ocrkit.recognition.network import CRNN
 from ocrkit.training.batches import steps_needed
 from ocrkit.training.manifest import LabelledLines, Refused, Sample, load_crops
 
-# A label is taken for that of a neighbouring line if the model finds it unlikely (this negative
-# log-probability per character), and the neighbour's label so many times less unlikely.
+# The label of the line before or after may belong to an image instead of its own label: if the own
+# label's negative log-probability per character is above UNLIKELY, and TIMES that of the other.
 UNLIKELY, TIMES = 2.0, 2.5
 _BATCH = 16
 
@@ -119,7 +119,7 @@ def _swapped(
     model: CRNN, samples: Sequence[Sample], strips: Sequence[np.ndarray]
 ) -> dict[int, str]:
     """Index -> reason, for labels that seem to belong to a line beside theirs."""
-    own = _unlikeliness(model, strips, [sample.text for sample in samples])
+    own = _log_loss(model, strips, [sample.text for sample in samples])
     pairs = [
         (i, j)
         for i in np.flatnonzero(own > UNLIKELY).tolist()
@@ -127,9 +127,7 @@ def _swapped(
         if 0 <= j < len(samples) and samples[i].page == samples[j].page
         if samples[i].text != samples[j].text
     ]
-    others = _unlikeliness(
-        model, [strips[i] for i, _ in pairs], [samples[j].text for _, j in pairs]
-    )
+    others = _log_loss(model, [strips[i] for i, _ in pairs], [samples[j].text for _, j in pairs])
     return {
         i: f"its label fits worse than that of {samples[j].name}; are they swapped?"
         for (i, j), other in zip(pairs, others.tolist(), strict=True)
@@ -138,7 +136,7 @@ def _swapped(
 
 
 @torch.inference_mode()
-def _unlikeliness(model: CRNN, strips: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
+def _log_loss(model: CRNN, strips: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
     """Negative log-probability per character of each text on its image, (N,)."""
     prep, model = model.preprocessing, model.eval()
     result = np.zeros(len(strips))

@@ -1,4 +1,4 @@
-"""Training lines for `fit`: labelled images prepared for the network, and dealt into batches."""
+"""Training lines for `fit`: labelled images prepared for the network and put into batches."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def training_lines(model: CRNN, samples: Sequence[Sample]) -> list[TrainingLine]
     return lines
 
 
-def deal_batches(
+def make_batches(
     lines: list[TrainingLine], config: TrainConfig, bucket: int, rng: np.random.Generator
 ) -> list[list[TrainingLine]]:
     """The lines in batches of about equal size; each call stretches and shuffles them anew."""

@@ -67,7 +67,7 @@ def load_state(
         raise CheckpointError(f"{error}; {remedy}") from error
     try:
         if not isinstance(loaded, Mapping) or not loaded.keys() >= _KEYS:
-            raise ValueError("it has not the entries of one")
+            raise ValueError(f"it must be a dict with {', '.join(sorted(_KEYS))}")
         config, counters = _checked_config(loaded["config"]), _checked_counters(loaded["counters"])
         start_from = loaded.get("start_from")
         if not isinstance(start_from, str | None):

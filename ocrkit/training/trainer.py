@@ -63,7 +63,7 @@ class Trainer:
         # The loss covers the text only: a recogniser does not read the padding either.
         loss = ctc_loss(logits, batch, -(-len(logits) * content // images.shape[3]))
         with warnings.catch_warnings():
-            # IPEX's LSTM registers its gradient in an old way, which is right all the same.
+            # torch warns of the old way in which IPEX's LSTM registers its gradient; it is correct.
             warnings.filterwarnings("ignore", ".*torch_ipex::ipex_lstm.*")
             optimizer_step(loss, self.network, self.optimizer)
         self.schedule.step()

@@ -47,10 +47,13 @@ def grid(
     settings are not repeated. Raises ValueError for a field that TrainConfig does not have or an
     empty space, MissingPartError without Optuna, and the errors of `fit`.
     """
-    if unknown := sorted(space.keys() - {field.name for field in fields(TrainConfig)}):
-        raise ValueError(f"TrainConfig has no {', '.join(unknown)}")
+    known = [field.name for field in fields(TrainConfig)]
+    if unknown := sorted(space.keys() - set(known)):
+        raise ValueError(f"TrainConfig has no {', '.join(unknown)}; it has {', '.join(known)}")
     if not space or not all(space.values()):
-        raise ValueError("a grid needs at least one setting, and a value for each")
+        raise ValueError(
+            'a grid needs at least one setting, and values for each, such as {"lr": [5e-4, 1e-3]}'
+        )
     with needs("Optuna, for a grid search,", "optuna"):
         import optuna
         import pandas as pd

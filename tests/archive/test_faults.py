@@ -61,8 +61,8 @@ def test_what_is_no_image_is_counted_and_named_in_one_line() -> None:
         Path("scans", name).write_text("some text")
     result = run("read", "scans", "-o", "out")
     assert result.exit_code == 0
-    (line,) = (line for line in result.stderr.splitlines() if "no images" in line)
-    assert line.startswith("4 files are no images and are left out: scans/1.txt, ")
+    (line,) = (line for line in result.stderr.splitlines() if "not images" in line)
+    assert line.startswith("4 files are not images and are left out: scans/1.txt, ")
     assert line.endswith(" and 1 others")
     assert "left out" in Path("out/report.csv").read_text()
 
@@ -71,7 +71,7 @@ def test_results_of_a_run_are_not_counted_among_what_is_no_image() -> None:
     scan("scans/a.png")
     for _ in range(2):
         result = run("read", "scans", "-o", "scans", "--format", "txt,json")
-        assert "no images" not in result.stderr
+        assert "not images" not in result.stderr
 
 
 @pytest.mark.parametrize("jobs", [(), ("-j", "1")])

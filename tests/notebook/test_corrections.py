@@ -164,12 +164,12 @@ def test_the_expectation_is_the_sum_of_the_doubts(file: Path) -> None:
     assert expected.here == pytest.approx(0.3 * 6)
     assert expected.left == pytest.approx(0.3 * 6 + 0.2 * 5 + 0.1 * 5)
     assert expected.others == pytest.approx((0.2 * 5 + 0.1 * 5) / 2)
-    assert (expected.found, expected.promised) == (0, 0)
+    assert (expected.found, expected.predicted) == (0, 0)
     review.correct("second")  # one letter
     review.correct("third")
     expected = expectation(review)
     assert expected.found == 1
-    assert expected.promised == pytest.approx(0.3 * 6 + 0.2 * 5)
+    assert expected.predicted == pytest.approx(0.3 * 6 + 0.2 * 5)
 
 
 def test_the_letters_that_the_pages_have_come_first(tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ from ocrkit.recognition.ctc import greedy
 
 _BLANK = "·"  # how a blank is drawn
 _SPACE = "␣"
+# The rows of `ctc_frames`: the middle of each, and its name.
+_ROWS = (
+    (7.5, "strip"),
+    (4.9, "best class\nof each step"),
+    (3.1, "repeats\nmerged"),
+    (1.3, "blanks\ndropped"),
+)
 
 
 def ctc_frames(
@@ -57,10 +64,7 @@ def ctc_frames(
             width = character.end - character.start
             shade = color(character.start, character.end)
             _cell(axes, character.start - 0.5, 0.6, width, sign, shade, 12)
-        axes.set_yticks(
-            [7.5, 4.9, 3.1, 1.3],
-            ["strip", "best class\nof each step", "repeats\nmerged", "blanks\ndropped"],
-        )
+        axes.set_yticks(*zip(*_ROWS, strict=True))
         axes.set(xlim=(-0.6, right), ylim=(0.3, 9), xlabel="time step", aspect="auto")
         axes.tick_params(left=False)
         axes.spines[:].set_visible(False)
