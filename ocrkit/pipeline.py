@@ -17,6 +17,8 @@ from ocrkit.detection import Detector, load_detector
 from ocrkit.detection.complete import Found, complete
 from ocrkit.detection.direction import View, upright_view
 from ocrkit.detection.layout import find_blocks
+from ocrkit.detection.ornaments import with_spaces
+from ocrkit.detection.screens import screens
 from ocrkit.document import (
     MIN_CONFIDENCE,
     Block,
@@ -218,7 +220,10 @@ def _read(
         polygon, readings[i] = _with_initial(line, readings[i])
         if line.number is None:
             readings[i] = without_first_dots(readings[i])
-        readings[i] = with_short_leader(readings[i], line.leader)
+        if line.spaced:
+            readings[i] = replace(readings[i], text=with_spaces(readings[i].text))
+        elif not line.sign:
+            readings[i] = with_short_leader(readings[i], line.leader)
         polygons.append(polygon)
     return replace(view, polygons=polygons), readings
 
@@ -263,6 +268,10 @@ def _reasons(
     }
     lengths = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in view.polygons])
     lost = sum(lengths[i] for i in reasons)
+    if min_confidence:
+        for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
+            if not found[i].mark:
+                reasons.setdefault(i, "only marks")
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
         for i, reading in readings.items():
             sure = (

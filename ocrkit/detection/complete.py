@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ocrkit.detection import Detector
+from ocrkit.detection.ornaments import ornaments
 from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
 from ocrkit.detection.rules import Rules, find_rules
 from ocrkit.detection.second_look import headlines, turned_lines
@@ -22,6 +23,7 @@ from ocrkit.image import scaled
 HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
 
 # Lengths in heights of a line.
+WORD = 2.0  # the least of a word; lone signs may be lower than letters
 DOT, DOTS, DOT_STEP = 0.3, 6, 1.3  # a leader is so many dots, each so far from the next
 MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
@@ -48,6 +50,7 @@ class Found:
     None. initial: the box (left, top, right, bottom) of a large capital that
     its first word begins with. leader: whether dots follow it that lead to a number. mark: whether
     it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
+    spaced: whether it is a row of marks with spaces between them.
     turned: whether it may also be read in the other direction.
     """
 
@@ -58,6 +61,7 @@ class Found:
     mark: bool = False
     sign: str = ""
     turned: bool = False
+    spaced: bool = False
 
     def scaled(self, scale: float) -> Found:
         initial = tuple(scale * side for side in self.initial) if self.initial else None
@@ -73,11 +77,11 @@ def complete(
     """
     if not len(polygons):
         return [], Rules()
-    heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
-    scale = min(1.0, HEIGHT / max(float(np.median(heights)), 1.0))
+    usual = _usual_height(polygons)
+    scale = min(1.0, HEIGHT / max(usual, 1.0))
     small = scaled(page, scale)
     lines = [Found(np.asarray(p, np.float64) * scale, i) for i, p in enumerate(polygons)]
-    height = float(np.median(heights)) * scale
+    height = usual * scale
     rules = find_rules(small, height)
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
     found = _boxes(lines)
@@ -92,12 +96,22 @@ def complete(
     lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(
         lines, rest, small.shape[1]
     )
+    for polygon, sign, spaced in ornaments(_boxes(lines), rest):
+        lines.append(Found(polygon, mark=True, sign=sign, spaced=spaced))
     lines += [Found(polygon) for polygon in large]
     lines += [Found(polygon, turned=True) for polygon in turned]
     lines = [line.scaled(1 / scale) for line in lines]
     # Those that kept their place keep it exactly.
     lines = [n if n.number is None else replace(n, polygon=polygons[n.number]) for n in lines]
     return lines, rules.scaled(1 / scale)
+
+
+def _usual_height(polygons: Sequence[np.ndarray]) -> float:
+    """The median height of lines, in px; of words, if there are any beside lone signs."""
+    height = np.array([np.linalg.norm(p[0] - p[-1]) for p in polygons])
+    length = np.array([np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in polygons])
+    words = length > WORD * height
+    return float(np.median(height[words] if words.any() else height))
 
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
@@ -173,7 +187,8 @@ def _without_leaders(lines: Sequence[Found], pieces: Pieces) -> tuple[list[Found
         # Worn letters are rows of dots as well, with more ink above.
         others &= (pieces.boxes[:, 2] > x0) & (pieces.boxes[:, 0] < x1)
         others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
-        if not others.any():
+        level = [top < (y0 + y1) / 2 < bottom for _, top, _, bottom in _boxes(result)]
+        if not others.any() and any(level):
             in_leader[dots[run]] = True
             result = [part for line in result for part in _cut(line, x0, x1, (y0 + y1) / 2, pieces)]
     return result, pieces.only((pieces.line < 0) & ~in_leader)
@@ -287,7 +302,8 @@ def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:
     y = (mark[1] + mark[3]) / 2
     inset = 0.1 * (boxes[:, 3] - boxes[:, 1])
     level = (boxes[:, 1] + inset < y) & (y < boxes[:, 3] - inset)
-    level &= boxes[:, 3] - boxes[:, 1] < 2 * height
+    tall = boxes[:, 3] - boxes[:, 1]
+    level &= (tall > 0.6 * height) & (tall < 2 * height)  # another sign does not show the row
     away = np.maximum(boxes[:, 0] - mark[2], mark[0] - boxes[:, 2])
     away = np.where(level & (away > 0.2 * height), away, np.inf)
     return int(away.argmin()) if np.isfinite(away).any() else -1

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ocrkit.detection import Detector
+from ocrkit.detection.second_look import few_letters
 from ocrkit.document import mean_confidence
 from ocrkit.image import crop_polygon, page_ink, scaled
 from ocrkit.recognition.parts import Recognize, read_in_parts
@@ -18,6 +19,7 @@ from ocrkit.recognition.reading import Reading
 # turned the wrong way had at most 0.88, and upright pages are rarely below this value.
 UPRIGHT_CONFIDENCE = 0.92
 SHORT = 60  # characters; a page with fewer is tried upside down however well it is read
+FEW, FEW_CONFIDENCE = (1, 2), 0.75  # characters of a page that is not turned: a 6 is not a 9
 TRIED_LINES = 12  # how many of the longest lines are read to decide that
 LEVEL_LINES, LEVEL_ASPECT = 5, 8.0  # so many lines so long for their height do not stand upright
 # Pages with a larger slope (px down for 1 px across) are straightened; the detector follows less.
@@ -64,7 +66,7 @@ def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap
     Only a part of the page is tried on its side, so that a page that is hard to read, but lies the
     right way up, does not cost much more than another. lap: is told each stage that ends.
     """
-    view = _tried(View(page, STRAIGHT, detector(page)), recognize, lap)
+    view = _tried(View(page, STRAIGHT, detector(page) or few_letters(page)), recognize, lap)
     if view.confidence < UPRIGHT_CONFIDENCE or abs(_slope(view)) > SKEW:
         angle = skew(page)
         if abs(np.tan(np.radians(angle))) > SKEW:
@@ -72,6 +74,8 @@ def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap
             other = _tried(View(straight, matrix, detector(straight)), recognize, lap)
             view = max(view, other, key=lambda v: (v.confidence > 0.5, v.confidence * v.characters))
     if view.confidence >= UPRIGHT_CONFIDENCE and view.characters >= SHORT:
+        return view
+    if view.characters in FEW and view.confidence >= FEW_CONFIDENCE:
         return view
     return _turned(view, detector, recognize, lap)
 

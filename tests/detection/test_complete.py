@@ -5,6 +5,7 @@ from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.second_look import few_letters
 
 SIZE = 30  # of the text, px
 
@@ -198,3 +199,58 @@ def test_a_headline_far_larger_than_the_text_gets_a_second_look() -> None:
     assert headline.polygon[:, 0].min() < 100
     assert headline.polygon[:, 0].max() > 500
     assert np.ptp(headline.polygon[:, 1]) > 150
+
+
+def test_rows_of_equal_marks_are_found_with_their_spaces() -> None:
+    sheet = Sheet()
+    for y in (100, 150, 250, 350, 450, 550):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for y, width, step in ((190, 9, 14), (290, 9, 22), (390, 24, 34)):
+        for n in range(5):
+            x = 60 + n * step
+            sheet.pen.rectangle((x, y, x + width, y + 2), 20)
+    for n in range(4):
+        for y in (486, 492):
+            sheet.pen.rectangle((60 + 25 * n, y, 76 + 25 * n, y + 2), 20)
+    rows = sorted(sheet.new(), key=lambda line: middle(line)[1])
+    assert [line.sign for line in rows] == ["-----", "- - - - -", "— — — — —", "= = = ="]
+    assert all(line.mark for line in rows)
+
+
+def test_specks_and_lines_to_write_on_are_no_rows_of_marks() -> None:
+    sheet, rng = Sheet(), default_rng(1)
+    for y in (100, 300, 500):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for _ in range(40):
+        x, y = rng.uniform(20, 980), rng.uniform(0, 690)
+        sheet.pen.ellipse((x, y, x + rng.uniform(2, 5), y + rng.uniform(2, 5)), 40)
+    for n in range(60):
+        sheet.pen.ellipse((60 + 12 * n, 400, 63 + 12 * n, 403), 20)
+    assert sheet.new() == []
+
+
+def test_ditto_marks_are_known_where_there_are_more_of_them_than_words() -> None:
+    sheet = Sheet()
+    for i in range(6):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        for x in (500, 650, 800):
+            for half in (x, x + 8):
+                sheet.pen.rectangle((half, y - 22, half + 3, y - 14), 20)
+            sheet.known.append(
+                np.array([(x - 3, y - 25), (x + 14, y - 25), (x + 14, y - 11), (x - 3, y - 11)])
+            )
+    signs = [line.sign for line in sheet.found() if line.polygon[0, 0] > 400]
+    assert signs == ["”"] * 18
+
+
+def test_the_only_figure_of_a_page_is_found_and_specks_are_not() -> None:
+    sheet = Sheet(600, 400)
+    assert few_letters(np.asarray(sheet.image)) == []
+    for x, y in ((40, 50), (300, 350), (550, 80)):
+        sheet.pen.ellipse((x, y, x + 4, y + 4), 60)
+    assert few_letters(np.asarray(sheet.image)) == []
+    sheet.text(280, 220, "1", known=False, size=40)
+    (polygon,) = few_letters(np.asarray(sheet.image))
+    assert np.ptp(polygon[:, 1]) > 30
+    np.testing.assert_allclose(polygon.mean(axis=0), (291, 205), atol=6)
