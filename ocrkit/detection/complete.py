@@ -86,7 +86,7 @@ def complete(
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
     found = _boxes(lines)
     long = np.append(found[:, 2] - found[:, 0] > TURNED_PART * height, False)[pieces.line]
-    lines = _with_initials(lines, pieces)
+    lines = _with_initials(lines, pieces, small, detector)
     lines, rest = _without_leaders(lines, pieces)
     turned, parts = turned_lines(_boxes(lines), pieces, long)
     lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
@@ -143,21 +143,24 @@ def _between(polygon: np.ndarray, left: float, right: float) -> np.ndarray:
 # --- large capitals
 
 
-def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
+def _with_initials(
+    lines: Sequence[Found], pieces: Pieces, page: np.ndarray, detector: Detector
+) -> list[Found]:
     """The lines, the first of those beside a large capital with this capital."""
-    lines, boxes, height = list(lines), _boxes(lines), pieces.height
+    lines, height = list(lines), pieces.height
     width, tall = pieces.size.T
     large = (tall >= INITIAL * height) & (tall < 8 * height)
     large &= (width > 0.12 * tall) & (width < 1.6 * tall)
     large &= pieces.area > 0.15 * width * tall  # not a ring around a word
-    for x0, y0, x1, y1 in pieces.boxes[large].tolist():
-        middle, left = boxes[:, [1, 3]].mean(axis=1), boxes[:, 0]
-        level = (middle > y0) & (middle < y1)
-        beside = level & (left > x0 + 0.25 * (x1 - x0)) & (left < x1 + 1.2 * height)
-        beside &= boxes[:, 2] - left > INITIAL_LINES * height
+    for capital in pieces.boxes[large]:
+        lines = _parted_from(capital, lines, page, height, detector)
+        x0, y0, x1, y1 = capital.tolist()
+        boxes = _boxes(lines)
+        beside = _beside_capital(capital, boxes, height, 0.25 * (x0 - x1))
+        level = _level(capital, boxes)
         if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
             continue
-        first = int(np.flatnonzero(beside)[middle[beside].argmin()])
+        first = int(np.flatnonzero(beside)[boxes[beside][:, [1, 3]].mean(axis=1).argmin()])
         if abs(boxes[first, 1] - y0) > 0.9 * height:
             continue
         for i in np.flatnonzero(beside).tolist():
@@ -167,8 +170,45 @@ def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
         inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + 0.4 * height) & level
         lines[first] = replace(lines[first], initial=(x0, y0, x1, y1))
         kept = np.flatnonzero(~inside | (np.arange(len(lines)) == first)).tolist()
-        lines, boxes = [lines[i] for i in kept], boxes[kept]
+        lines = [lines[i] for i in kept]
     return lines
+
+
+def _level(capital: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which of the boxes have their middle between the top and the bottom of a capital."""
+    middle = boxes[:, [1, 3]].mean(axis=1)
+    return (middle > capital[1]) & (middle < capital[3])
+
+
+def _beside_capital(
+    capital: np.ndarray, boxes: np.ndarray, height: float, before: float
+) -> np.ndarray:
+    """Which of the boxes are lines that begin beside a capital, or up to `before` px before it."""
+    left = boxes[:, 0]
+    beside = _level(capital, boxes) & (left > capital[0] - before)
+    beside &= left < capital[2] + 1.2 * height
+    return beside & (boxes[:, 2] - left > INITIAL_LINES * height)
+
+
+def _parted_from(
+    capital: np.ndarray, lines: list[Found], page: np.ndarray, height: float, detector: Detector
+) -> list[Found]:
+    """The lines, those that reach into a large capital found once more without it.
+
+    A capital of two lines may seem to belong to both of them, and make them one.
+    """
+    boxes = _boxes(lines)
+    beside = _beside_capital(capital, boxes, height, 0.6 * height)
+    if not (beside & (boxes[:, 0] < capital[2] - 0.1 * height)).any():
+        return lines
+    x0, y0 = int(capital[2]) + 1, max(0, int(capital[1] - height))
+    x1, y1 = int(boxes[beside, 2].max() + height), int(capital[3] + height)
+    found = [np.asarray(p, np.float64) + (x0, y0) for p in detector(page[y0:y1, x0:x1])]
+    found = [p for p in found if _beside_capital(capital, _box(p)[None], height, 0)[0]]
+    if len(found) < 2:
+        return lines
+    kept = [line for line, near in zip(lines, beside.tolist(), strict=True) if not near]
+    return kept + [Found(polygon) for polygon in found]
 
 
 # --- leaders
@@ -332,6 +372,7 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
         return "—" if width >= LONG_DASH * height else "-"
     joined = 0.2 < tall / height < 0.38 and 1.15 * tall < width < 0.7 * height and at < 0.55
+    joined |= bool(pieces.double[:1].any()) and tall < 0.55 * height and at < 0.45
     if (len(pieces.boxes) == 1 and joined) or (len(pieces.boxes) == 2 and _are_commas(pieces)):
         return "”" if at < 0.55 else "„"
     return ""

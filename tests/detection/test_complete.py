@@ -8,6 +8,7 @@ from ocrkit.detection.complete import Found, complete
 from ocrkit.detection.second_look import few_letters
 
 SIZE = 30  # of the text, px
+FONT = ImageFont.load_default(SIZE)
 
 
 class Sheet:
@@ -254,3 +255,42 @@ def test_the_only_figure_of_a_page_is_found_and_specks_are_not() -> None:
     (polygon,) = few_letters(np.asarray(sheet.image))
     assert np.ptp(polygon[:, 1]) > 30
     np.testing.assert_allclose(polygon.mean(axis=0), (291, 205), atol=6)
+
+
+def test_ditto_marks_whose_halves_run_together_are_known_and_a_small_letter_is_not() -> None:
+    sheet = Sheet()
+    for i in range(5):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        sheet.pen.rectangle((500, y - 22, 513, y - 11), 160)  # pale ink between the halves
+        for half in (500, 509):
+            sheet.pen.rectangle((half, y - 22, half + 4, y - 11), 20)
+        sheet.text(700, y, "n", known=False)
+    marks = sheet.new()
+    signs = {x: {m.sign for m in marks if abs(middle(m)[0] - x) < 20} for x in (506, 708)}
+    assert signs == {506: {"”"}, 708: {""}}
+
+
+def test_lines_that_a_large_capital_joins_are_found_without_it() -> None:
+    sheet = Sheet()
+    sheet.text(60, 146, "W", known=False, size=85)
+    texts = "hen the winter of that year was long", "and the ice held upon the river"
+    both = np.array([(60, 75), (700, 75), (700, 155), (60, 155)], np.float32)
+    below = [both + (0, 90), both + (0, 140), both + (0, 190)]
+    for polygon in below:
+        polygon[2:, 1] = polygon[0, 1] + 35
+        sheet.pen.text((60, polygon[2, 1] - 8), "so that no boat could pass", 20, FONT, anchor="ls")
+    for text, y in zip(texts, (108, 146), strict=True):
+        sheet.pen.text((150, y), text, 20, FONT, anchor="ls")
+
+    def found_again(part: np.ndarray) -> list[np.ndarray]:
+        step = part.shape[0] / 3
+        return [
+            np.array([(2, y), (400, y), (400, y + step), (2, y + step)], np.float32)
+            for y in (0.5 * step, 1.5 * step)
+        ]
+
+    lines, _ = complete(np.asarray(sheet.image), [both, *below], found_again)
+    beside = [line for line in lines if line.polygon[0, 1] < 150]
+    assert len(beside) == 2
+    assert sum(line.initial is not None for line in beside) == 1
