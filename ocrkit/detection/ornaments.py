@@ -10,6 +10,7 @@ from ocrkit.detection.pieces import Pieces, box_around, groups_across
 
 # Lengths in heights of a line.
 WIDEST, TALLEST, SMALLEST = 1.3, 0.8, 0.08  # of a mark
+CLOSE = 5  # so many dashes without spaces; fewer are pieces of a broken rule
 STEP = 1.3  # from the end of a mark to the next
 FEWEST, MOST = 3, 24  # marks; longer rows of dots are lines to write on
 SPACE = 0.19  # a wider gap is a space
@@ -44,6 +45,8 @@ def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bo
         long = float(np.median(row[:, 2] - row[:, 0]))
         least = max(SPACE * height, HYPHENS * long if char == "-" else 0)
         spaced = gap > least
+        if len(row) < CLOSE and not spaced and char not in ("", "."):
+            continue
         text = (" " if spaced else "").join([char] * len(row)) if char else ""
         x0, y0, x1, y1 = box_around(row)
         middle, half = (y0 + y1) / 2, max((y1 - y0) / 2 + MARGIN * height / 2, height / 2)

