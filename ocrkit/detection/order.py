@@ -393,7 +393,7 @@ def _are_cells(page: Lines, ids: Ids, left: Sequence[int], right: Sequence[int])
     level = [float(np.mean(away.min(axis=axis) < SAME_LEVEL)) for axis in (0, 1)]
     if max(level) < PAIRED or min(level) < PAIRED_LONGER:
         return False
-    rows = np.sort(middle[list(max(left, right, key=len))])
+    rows = np.sort(middle[list(left if len(left) > len(right) else right)])
     if len(rows) > 1 and np.median(np.diff(rows)) > ROW_STEP * page.height:
         return True
     others = np.setdiff1d(ids, np.concatenate([left, right]))

@@ -9,7 +9,8 @@ from ocrkit.detection.curl import curl, flattened, is_curled, on_curled
 def page_of_text() -> np.ndarray:
     sheet = Image.new("L", (900, 700), 235)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(26)
-    words = "of the water and the bread that was bought in the year when a boat sank".split()
+    text = "of the water and the bread that was bought in the year when a boat sank"
+    words = text.split(" ")
     for n, y in enumerate(range(160, 560, 44)):
         line = words[4 * n % 15 :] + words[: 4 * n % 15]
         pen.text((60, y), " ".join(line)[:58], 20, font)
