@@ -314,8 +314,9 @@ def _with_stacks(
             confidences = tuple(letter.confidence for letter in letters)
             text = "".join(letter.text for letter in letters).replace("0", "O")
             start, end = chosen[word[0]][:, 1].min(), chosen[word[-1]][:, 1].max()
-            shares = ((float(y) - top) / (bottom - top) for y in (start, end))
-            words.append(WordReading(text, sum(confidences) / len(word), *shares, confidences))
+            start, end = ((float(y) - top) / (bottom - top) for y in (start, end))
+            mean = sum(confidences) / len(word)
+            words.append(WordReading(text, mean, start, end, confidences))
         text = " ".join(word.text for word in words)
         readings[first] = Reading(text, mean_confidence(words), tuple(words))
         polygons[first] = polygon

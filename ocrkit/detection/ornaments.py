@@ -44,7 +44,7 @@ def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bo
         # The hyphens of a typewriter stand nearly as far apart as they are long.
         long = float(np.median(row[:, 2] - row[:, 0]))
         least = max(SPACE * height, HYPHENS * long if char == "-" else 0)
-        spaced = gap > least
+        spaced = gap > least and char != "."  # dots stand apart in most fonts
         if len(row) < CLOSE and not spaced and char not in ("", "."):
             continue
         text = (" " if spaced else "").join([char] * len(row)) if char else ""
