@@ -107,11 +107,11 @@ def complete(
 
 
 def _usual_height(polygons: Sequence[np.ndarray]) -> float:
-    """The median height of lines, in px; of words, if there are any beside lone signs."""
+    """The median height of lines, in px; of words alone, where most lines are lone signs."""
     height = np.array([np.linalg.norm(p[0] - p[-1]) for p in polygons])
     length = np.array([np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in polygons])
     words = length > WORD * height
-    return float(np.median(height[words] if words.any() else height))
+    return float(np.median(height[words] if 0 < words.sum() < len(words) / 2 else height))
 
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:

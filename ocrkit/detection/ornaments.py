@@ -19,6 +19,7 @@ ALIKE = 0.3  # share by which widths and steps may differ
 LEVEL = 0.12  # marks of a row are level
 DOT, FLAT, LONG = 0.26, 0.4, 0.6  # sides of a dot; height over width of a dash; width of a long one
 MARGIN = 0.4
+PLACE = 0.6  # lines of one column begin so near to each other
 
 
 def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bool]]:
@@ -38,6 +39,8 @@ def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bo
             continue
         row = np.array([box_around(mark) for mark in marks])
         if not _are_equal(row, height) or _beside_text(box_around(row), boxes, rest, height):
+            continue
+        if not _in_place(box_around(row), boxes, height):
             continue
         char = _char(row, marks, height)
         gap = float(np.median(row[1:, 0] - row[:-1, 2]))
@@ -89,6 +92,16 @@ def _beside_text(box: np.ndarray, boxes: np.ndarray, rest: Pieces, height: float
     near &= (others[:, 3] > box[1] - 0.4 * height) & (others[:, 1] < box[3] + 0.4 * height)
     inside = (others[:, 1] >= box[1]) & (others[:, 3] <= box[3])
     return bool((near & ~inside).any())
+
+
+def _in_place(box: np.ndarray, boxes: np.ndarray, height: float) -> bool:
+    """Whether a row of marks begins below other lines, or stands in the middle of them.
+
+    The pieces of a dashed rule do not.
+    """
+    begins = (np.abs(boxes[:, 0] - box[0]) < PLACE * height).sum() >= 2
+    centre = (np.quantile(boxes[:, 0], 0.1) + np.quantile(boxes[:, 2], 0.9)) / 2
+    return bool(begins or abs((box[0] + box[2]) / 2 - centre) < height)
 
 
 def _char(row: np.ndarray, marks: list[np.ndarray], height: float) -> str:

@@ -218,6 +218,15 @@ def test_rows_of_equal_marks_are_found_with_their_spaces() -> None:
     assert all(line.mark for line in rows)
 
 
+def test_pieces_of_a_dashed_rule_are_no_row_of_marks() -> None:
+    sheet = Sheet()
+    for y in (100, 200, 300):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for n in range(6):
+        sheet.pen.rectangle((420 + 20 * n, 150, 429 + 20 * n, 152), 20)
+    assert sheet.new() == []
+
+
 def test_specks_and_lines_to_write_on_are_no_rows_of_marks() -> None:
     sheet, rng = Sheet(), default_rng(1)
     for y in (100, 300, 500):
