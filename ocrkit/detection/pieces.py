@@ -16,6 +16,7 @@ DARKER = 0.3  # by so much of the darkest ink
 NOISE = 5.0  # and by so many standard deviations of the paper
 BLACK = 0.7  # of the darkest ink; what is so dark is ink whatever is around it
 DOUBLE, MOST_DOUBLE = (0.18, 0.6), 2000  # heights of a line; and of so many pieces
+NARROWEST = 5  # px; less does not show two strokes
 VALLEY = 0.55  # of the ink of both halves, between them
 SMALLEST = 0.06  # side of the smallest piece, in heights of a line
 
@@ -81,6 +82,7 @@ def _double(boxes: np.ndarray, ink: np.ndarray, height: float) -> np.ndarray:
     """Which pieces are two strokes side by side: ditto marks whose halves run together."""
     sides = (boxes[:, 2:] - boxes[:, :2]) / height
     small = (sides > DOUBLE[0]).all(axis=1) & (sides < DOUBLE[1]).all(axis=1)
+    small &= sides[:, 0] * height >= NARROWEST
     double = np.zeros(len(boxes), bool)
     for i in np.flatnonzero(small)[:MOST_DOUBLE].tolist():
         x0, y0, x1, y1 = boxes[i].astype(int)

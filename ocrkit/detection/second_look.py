@@ -29,6 +29,8 @@ def few_letters(page: np.ndarray) -> list[np.ndarray]:
     A network that marks lines may miss a page's only figure. Specks are lower than letters, and on
     a page with many pieces of ink nothing is looked for.
     """
+    if min(page.shape) <= FEW_HEIGHT:
+        return []
     ink = (page_ink(page) > FEW_INK).astype(np.uint8)
     x, y, width, tall, area = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:].T
     if not len(x) or len(x) > FEW_SPECKS:
