@@ -17,6 +17,9 @@ from ocrkit.detection import Detector, load_detector
 from ocrkit.detection.complete import Found, complete
 from ocrkit.detection.direction import View, upright_view
 from ocrkit.detection.layout import find_blocks
+from ocrkit.detection.ornaments import with_spaces
+from ocrkit.detection.screens import screens
+from ocrkit.detection.stacks import stacks
 from ocrkit.document import (
     MIN_CONFIDENCE,
     Block,
@@ -27,6 +30,7 @@ from ocrkit.document import (
     Page,
     Reason,
     Word,
+    mean_confidence,
 )
 from ocrkit.image import (
     INITIAL_HEIGHT,
@@ -172,6 +176,7 @@ def read_page(
     view, readings = _read(view, found, recognizer, clock)
     reasons = _reasons(view, found, readings, min_confidence)
     kept = [i for i in range(len(found)) if i not in reasons]
+    view, kept = _with_stacks(view, kept, readings)
     left_out = [LeftOut(_line(page, view, i, readings[i]), why) for i, why in reasons.items()]
     texts = [readings[i].text for i in kept]
     blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
@@ -220,7 +225,10 @@ def _read(
         polygon, readings[i] = _with_initial(line, readings[i])
         if line.number is None:
             readings[i] = without_first_dots(readings[i])
-        readings[i] = with_short_leader(readings[i], line.leader)
+        if line.spaced:
+            readings[i] = replace(readings[i], text=with_spaces(readings[i].text))
+        elif not line.sign:
+            readings[i] = with_short_leader(readings[i], line.leader)
         polygons.append(polygon)
     return replace(view, polygons=polygons), readings
 
@@ -265,6 +273,10 @@ def _reasons(
     }
     lengths = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in view.polygons])
     lost = sum(lengths[i] for i in reasons)
+    if min_confidence:
+        for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
+            if not found[i].mark:
+                reasons.setdefault(i, "only marks")
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
         for i, reading in readings.items():
             sure = (
@@ -283,6 +295,35 @@ def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | No
     if min_confidence and not confirmed and _is_speck(reading.text):
         return "only marks"
     return "low confidence" if reading.confidence < min_confidence else None
+
+
+def _with_stacks(
+    view: View, kept: Sequence[int], readings: dict[int, Reading]
+) -> tuple[View, list[int]]:
+    """The view and the numbers of its lines, with the letters of each stacked text in one line.
+
+    The line has the number of its first letter; its reading replaces that letter's in `readings`.
+    """
+    polygons, parts = list(view.polygons), set[int]()
+    chosen = [view.polygons[i] for i in kept]
+    for stack in stacks(chosen, [readings[i].text for i in kept]):
+        first, *others = (kept[n] for n in stack.letters)
+        polygon = stack.polygon(chosen)
+        top, bottom = polygon[:, 1].min(), polygon[:, 1].max()
+        words = []
+        for word in stack.words:
+            letters = [readings[kept[n]] for n in word]
+            confidences = tuple(letter.confidence for letter in letters)
+            text = "".join(letter.text for letter in letters).replace("0", "O")
+            start, end = chosen[word[0]][:, 1].min(), chosen[word[-1]][:, 1].max()
+            start, end = ((float(y) - top) / (bottom - top) for y in (start, end))
+            mean = sum(confidences) / len(word)
+            words.append(WordReading(text, mean, start, end, confidences))
+        text = " ".join(word.text for word in words)
+        readings[first] = Reading(text, mean_confidence(words), tuple(words))
+        polygons[first] = polygon
+        parts |= set(others)
+    return replace(view, polygons=polygons), [i for i in kept if i not in parts]
 
 
 def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:

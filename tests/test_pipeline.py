@@ -132,6 +132,26 @@ def test_what_is_read_by_chance_on_a_page_that_cannot_be_read_is_left_out() -> N
     assert len(Words(("mot", 0.62), *written).page(min_confidence=0).lines) == 9
 
 
+def test_capitals_below_each_other_are_one_line_and_its_words_have_their_place() -> None:
+    tops = (10, 40, 70, 130, 160, 190)
+    letters = dict(zip(tops, "INNBAR", strict=True))
+    page = np.full((240, 200), 255, np.uint8)
+    for y in tops:
+        page[y : y + 20, 80:100] = y  # each letter stands on its own grey
+
+    class Letters:
+        def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+            texts = (letters.get(int(crop[0, 0]), "x") for crop in crops)
+            return [Reading(t, 0.95, (WordReading(t, 0.95, 0, 1, (0.95,)),)) for t in texts]
+
+    boxes = tuple(rectangle(80, y, 100, y + 20) for y in tops)
+    (line,) = read_page(page, FixedDetector(boxes), Letters()).lines
+    assert line.text == "INN BAR"
+    assert [word.text for word in line.words] == ["INN", "BAR"]
+    assert (line.words[0].box.y0, line.words[0].box.y1) == (10, 90)
+    assert (line.words[1].box.y0, line.words[1].box.y1) == (130, 210)
+
+
 def test_leaders_are_shortened() -> None:
     readings = Words(
         ("The great fire ............. 38", 0.95), ("Well . . . . . . . . 4", 0.95), ("so...", 0.95)

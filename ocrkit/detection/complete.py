@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ocrkit.detection import Detector
+from ocrkit.detection.ornaments import ornaments
 from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
 from ocrkit.detection.rules import Rules, find_rules
 from ocrkit.detection.second_look import headlines, turned_lines
@@ -22,6 +23,7 @@ from ocrkit.image import scaled
 HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so high
 
 # Lengths in heights of a line.
+WORD = 2.0  # the least of a word; lone signs may be lower than letters
 DOT, DOTS, DOT_STEP = 0.3, 6, 1.3  # a leader is so many dots, each so far from the next
 MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
@@ -48,6 +50,7 @@ class Found:
     None. initial: the box (left, top, right, bottom) of a large capital that
     its first word begins with. leader: whether dots follow it that lead to a number. mark: whether
     it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
+    spaced: whether it is a row of marks with spaces between them.
     turned: whether it may also be read in the other direction.
     """
 
@@ -58,6 +61,7 @@ class Found:
     mark: bool = False
     sign: str = ""
     turned: bool = False
+    spaced: bool = False
 
     def scaled(self, scale: float) -> Found:
         initial = tuple(scale * side for side in self.initial) if self.initial else None
@@ -73,16 +77,16 @@ def complete(
     """
     if not len(polygons):
         return [], Rules()
-    heights = [np.linalg.norm(p[0] - p[-1]) for p in polygons]
-    scale = min(1.0, HEIGHT / max(float(np.median(heights)), 1.0))
+    usual = _usual_height(polygons)
+    scale = min(1.0, HEIGHT / max(usual, 1.0))
     small = scaled(page, scale)
     lines = [Found(np.asarray(p, np.float64) * scale, i) for i, p in enumerate(polygons)]
-    height = float(np.median(heights)) * scale
+    height = usual * scale
     rules = find_rules(small, height)
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
     found = _boxes(lines)
     long = np.append(found[:, 2] - found[:, 0] > TURNED_PART * height, False)[pieces.line]
-    lines = _with_initials(lines, pieces)
+    lines = _with_initials(lines, pieces, small, detector)
     lines, rest = _without_leaders(lines, pieces)
     turned, parts = turned_lines(_boxes(lines), pieces, long)
     lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
@@ -92,12 +96,22 @@ def complete(
     lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(
         lines, rest, small.shape[1]
     )
+    for polygon, sign, spaced in ornaments(_boxes(lines), rest):
+        lines.append(Found(polygon, mark=True, sign=sign, spaced=spaced))
     lines += [Found(polygon) for polygon in large]
     lines += [Found(polygon, turned=True) for polygon in turned]
     lines = [line.scaled(1 / scale) for line in lines]
     # Those that kept their place keep it exactly.
     lines = [n if n.number is None else replace(n, polygon=polygons[n.number]) for n in lines]
     return lines, rules.scaled(1 / scale)
+
+
+def _usual_height(polygons: Sequence[np.ndarray]) -> float:
+    """The median height of lines, in px; of words alone, where most lines are lone signs."""
+    height = np.array([np.linalg.norm(p[0] - p[-1]) for p in polygons])
+    length = np.array([np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in polygons])
+    words = length > WORD * height
+    return float(np.median(height[words] if 0 < words.sum() < len(words) / 2 else height))
 
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
@@ -129,21 +143,24 @@ def _between(polygon: np.ndarray, left: float, right: float) -> np.ndarray:
 # --- large capitals
 
 
-def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
+def _with_initials(
+    lines: Sequence[Found], pieces: Pieces, page: np.ndarray, detector: Detector
+) -> list[Found]:
     """The lines, the first of those beside a large capital with this capital."""
-    lines, boxes, height = list(lines), _boxes(lines), pieces.height
+    lines, height = list(lines), pieces.height
     width, tall = pieces.size.T
     large = (tall >= INITIAL * height) & (tall < 8 * height)
     large &= (width > 0.12 * tall) & (width < 1.6 * tall)
     large &= pieces.area > 0.15 * width * tall  # not a ring around a word
-    for x0, y0, x1, y1 in pieces.boxes[large].tolist():
-        middle, left = boxes[:, [1, 3]].mean(axis=1), boxes[:, 0]
-        level = (middle > y0) & (middle < y1)
-        beside = level & (left > x0 + 0.25 * (x1 - x0)) & (left < x1 + 1.2 * height)
-        beside &= boxes[:, 2] - left > INITIAL_LINES * height
+    for capital in pieces.boxes[large]:
+        lines = _parted_from(capital, lines, page, height, detector)
+        x0, y0, x1, y1 = capital.tolist()
+        boxes = _boxes(lines)
+        beside = _beside_capital(capital, boxes, height, 0.25 * (x0 - x1))
+        level = _level(capital, boxes)
         if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
             continue
-        first = int(np.flatnonzero(beside)[middle[beside].argmin()])
+        first = int(np.flatnonzero(beside)[boxes[beside][:, [1, 3]].mean(axis=1).argmin()])
         if abs(boxes[first, 1] - y0) > 0.9 * height:
             continue
         for i in np.flatnonzero(beside).tolist():
@@ -153,8 +170,45 @@ def _with_initials(lines: Sequence[Found], pieces: Pieces) -> list[Found]:
         inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + 0.4 * height) & level
         lines[first] = replace(lines[first], initial=(x0, y0, x1, y1))
         kept = np.flatnonzero(~inside | (np.arange(len(lines)) == first)).tolist()
-        lines, boxes = [lines[i] for i in kept], boxes[kept]
+        lines = [lines[i] for i in kept]
     return lines
+
+
+def _level(capital: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which of the boxes have their middle between the top and the bottom of a capital."""
+    middle = boxes[:, [1, 3]].mean(axis=1)
+    return (middle > capital[1]) & (middle < capital[3])
+
+
+def _beside_capital(
+    capital: np.ndarray, boxes: np.ndarray, height: float, before: float
+) -> np.ndarray:
+    """Which of the boxes are lines that begin beside a capital, or up to `before` px before it."""
+    left = boxes[:, 0]
+    beside = _level(capital, boxes) & (left > capital[0] - before)
+    beside &= left < capital[2] + 1.2 * height
+    return beside & (boxes[:, 2] - left > INITIAL_LINES * height)
+
+
+def _parted_from(
+    capital: np.ndarray, lines: list[Found], page: np.ndarray, height: float, detector: Detector
+) -> list[Found]:
+    """The lines, those that reach into a large capital found once more without it.
+
+    A capital of two lines may seem to belong to both of them, and make them one.
+    """
+    boxes = _boxes(lines)
+    beside = _beside_capital(capital, boxes, height, 0.6 * height)
+    if not (beside & (boxes[:, 0] < capital[2] - 0.1 * height)).any():
+        return lines
+    x0, y0 = int(capital[2]) + 1, max(0, int(capital[1] - height))
+    x1, y1 = int(boxes[beside, 2].max() + height), int(capital[3] + height)
+    found = [np.asarray(p, np.float64) + (x0, y0) for p in detector(page[y0:y1, x0:x1])]
+    found = [p for p in found if _beside_capital(capital, _box(p)[None], height, 0)[0]]
+    if len(found) < 2:
+        return lines
+    kept = [line for line, near in zip(lines, beside.tolist(), strict=True) if not near]
+    return kept + [Found(polygon) for polygon in found]
 
 
 # --- leaders
@@ -173,7 +227,8 @@ def _without_leaders(lines: Sequence[Found], pieces: Pieces) -> tuple[list[Found
         # Worn letters are rows of dots as well, with more ink above.
         others &= (pieces.boxes[:, 2] > x0) & (pieces.boxes[:, 0] < x1)
         others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
-        if not others.any():
+        level = [top < (y0 + y1) / 2 < bottom for _, top, _, bottom in _boxes(result)]
+        if not others.any() and any(level):
             in_leader[dots[run]] = True
             result = [part for line in result for part in _cut(line, x0, x1, (y0 + y1) / 2, pieces)]
     return result, pieces.only((pieces.line < 0) & ~in_leader)
@@ -287,7 +342,8 @@ def _row_of(mark: np.ndarray, boxes: np.ndarray, height: float) -> int:
     y = (mark[1] + mark[3]) / 2
     inset = 0.1 * (boxes[:, 3] - boxes[:, 1])
     level = (boxes[:, 1] + inset < y) & (y < boxes[:, 3] - inset)
-    level &= boxes[:, 3] - boxes[:, 1] < 2 * height
+    tall = boxes[:, 3] - boxes[:, 1]
+    level &= (tall > 0.6 * height) & (tall < 2 * height)  # another sign does not show the row
     away = np.maximum(boxes[:, 0] - mark[2], mark[0] - boxes[:, 2])
     away = np.where(level & (away > 0.2 * height), away, np.inf)
     return int(away.argmin()) if np.isfinite(away).any() else -1
@@ -316,6 +372,7 @@ def _sign(pieces: Pieces, mark: np.ndarray, row: np.ndarray) -> str:
     if len(pieces.boxes) == 1 and solid and flat and 0.35 < at < 0.75:
         return "—" if width >= LONG_DASH * height else "-"
     joined = 0.2 < tall / height < 0.38 and 1.15 * tall < width < 0.7 * height and at < 0.55
+    joined |= bool(pieces.double[:1].any()) and tall < 0.55 * height and at < 0.45
     if (len(pieces.boxes) == 1 and joined) or (len(pieces.boxes) == 2 and _are_commas(pieces)):
         return "”" if at < 0.55 else "„"
     return ""

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from ocrkit.detection import Detector
+from ocrkit.detection.curl import curl, flattened, is_curled, on_curled
+from ocrkit.detection.second_look import few_letters
 from ocrkit.document import mean_confidence
 from ocrkit.image import crop_polygon, page_ink, scaled
 from ocrkit.recognition.parts import Recognize, read_in_parts
@@ -18,6 +20,7 @@ from ocrkit.recognition.reading import Reading
 # turned the wrong way had at most 0.88, and upright pages are rarely below this value.
 UPRIGHT_CONFIDENCE = 0.92
 SHORT = 60  # characters; a page with fewer is tried upside down however well it is read
+FEW, FEW_CONFIDENCE = (1, 2), 0.75  # characters of a page that is not turned: a 6 is not a 9
 TRIED_LINES = 12  # how many of the longest lines are read to decide that
 LEVEL_LINES, LEVEL_ASPECT = 5, 8.0  # so many lines so long for their height do not stand upright
 # Pages with a larger slope (px down for 1 px across) are straightened; the detector follows less.
@@ -35,18 +38,23 @@ STRAIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 class View:
     """A page after it was turned, its lines, and readings of some of them.
 
-    matrix: (2, 3), from (x, y, 1) in the view to (x, y) on the page as given.
+    matrix: (2, 3), from (x, y, 1) in the view to (x, y) on the page, after its curl was removed.
+    shifts: the curl that was removed, as in `curl`; empty for a page that was flat.
     """
 
     page: np.ndarray
     matrix: np.ndarray
     polygons: list[np.ndarray]
     readings: dict[int, Reading] = field(default_factory=dict)
+    shifts: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def on_page(self, polygon: np.ndarray) -> np.ndarray:
         """A polygon (2k, 2) of the view in the pixels of the page as given."""
-        if self.matrix is STRAIGHT:
-            return polygon
+        if self.matrix is not STRAIGHT:
+            polygon = self._turned(polygon)
+        return on_curled(polygon, self.shifts) if len(self.shifts) else polygon
+
+    def _turned(self, polygon: np.ndarray) -> np.ndarray:
         return (polygon @ self.matrix[:, :2].T + self.matrix[:, 2]).astype(polygon.dtype)
 
     @property
@@ -64,16 +72,28 @@ def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap
     Only a part of the page is tried on its side, so that a page that is hard to read, but lies the
     right way up, does not cost much more than another. lap: is told each stage that ends.
     """
-    view = _tried(View(page, STRAIGHT, detector(page)), recognize, lap)
+    view = _tried(View(page, STRAIGHT, detector(page) or few_letters(page)), recognize, lap)
     if view.confidence < UPRIGHT_CONFIDENCE or abs(_slope(view)) > SKEW:
         angle = skew(page)
         if abs(np.tan(np.radians(angle))) > SKEW:
             straight, matrix = straightened(page, angle)
             other = _tried(View(straight, matrix, detector(straight)), recognize, lap)
-            view = max(view, other, key=lambda v: (v.confidence > 0.5, v.confidence * v.characters))
+            view = _better(view, other)
+    if is_curled(view.polygons):
+        shifts = curl(page)
+        flat = flattened(page, shifts)
+        other = _tried(View(flat, STRAIGHT, detector(flat), shifts=shifts), recognize, lap)
+        view = _better(view, other)
     if view.confidence >= UPRIGHT_CONFIDENCE and view.characters >= SHORT:
         return view
+    if view.characters in FEW and view.confidence >= FEW_CONFIDENCE:
+        return view
     return _turned(view, detector, recognize, lap)
+
+
+def _better(view: View, other: View) -> View:
+    """The view in whose longest lines more is read."""
+    return max(view, other, key=lambda v: (v.confidence > 0.5, v.confidence * v.characters))
 
 
 def _turned(view: View, detector: Detector, recognize: Recognize, lap: Lap) -> View:
@@ -90,7 +110,7 @@ def _turned(view: View, detector: Detector, recognize: Recognize, lap: Lap) -> V
         return view
     page = np.ascontiguousarray(np.rot90(view.page, turns))
     matrix = _chained(view.matrix, _quarter_turns(view.page.shape, turns))
-    return _tried(View(page, matrix, detector(page)), recognize, lap)
+    return _tried(View(page, matrix, detector(page), shifts=view.shifts), recognize, lap)
 
 
 def skew(page: np.ndarray) -> float:
@@ -187,7 +207,7 @@ def _upside_down(view: View) -> View:
     size = np.array(view.page.shape[::-1], np.float32)
     polygons = [(size - np.roll(p, len(p) // 2, axis=0)).astype(np.float32) for p in view.polygons]
     page = np.ascontiguousarray(np.rot90(view.page, 2))
-    return View(page, view.matrix, polygons)
+    return View(page, view.matrix, polygons, shifts=view.shifts)
 
 
 def _window(view: View) -> np.ndarray:

@@ -30,6 +30,7 @@ SLANT = 0.04  # of a gutter: how far it leans in one pixel down
 LEVEL = 0.25  # lines stand beside each other if they share this part of the lower one's height
 NEAR = 1.5  # the ends of lines along a gutter differ by less than this, or it leans
 AROUND, AROUND_LINES = 4.0, 2  # so many lines so near must show the gutter that a line crosses
+ALIGNED, STARTS_AFTER = 0.3, 0.3  # lines of a column begin so near, and so far from its gutter
 PART_WIDTH = 5.0  # the least of each part of a line that reaches across a gutter
 COLUMN_WIDTH = 6.0  # the least of columns; less is a table
 COLUMN_LINES = 3
@@ -37,6 +38,9 @@ COLUMN_BALANCE = 0.35  # lines of the shorter column over lines of the longer on
 BESIDE_LETTERS = 4  # of the usual line of a note or a poem beside running text
 # Running text: most lines are nearly as wide as their column, or begin with a small letter.
 FULL, FULL_SHARE, RUNNING_WIDTH, CONTINUED_SHARE = 0.75, 0.6, 7.0, 0.35
+# Cells of a table: so many of their lines are level with one beside them, of the side with fewer
+# and of the other one; and the distance of rows that stand apart.
+SAME_LEVEL, PAIRED, PAIRED_LONGER, ROW_STEP = 0.2, 0.9, 0.5, 1.33
 NUMBERS = 0.5  # a column with a larger share of numbers belongs to a table
 HEAD = 1.15  # height of a headline over the usual height
 MARGIN_WIDTH = 0.34  # a margin note is narrower than this share of the text beside it
@@ -143,8 +147,25 @@ def crossings(polygons: Sequence[np.ndarray], rules: Rules) -> dict[int, list[fl
             alike = height[before[same]].mean() < 1.4 * height[i] < 2 * height[before[same]].mean()
             if same.sum() >= AROUND_LINES and alike:
                 places.append(float(np.median(gaps[same])))
+        places += _starts_across(page, after[np.abs(level - middle[i]) < AROUND * height[i]], i)
         found[i] = [x - page.slope * middle[i] for x in places]
     return {i: sorted(places) for i, places in found.items() if places}
+
+
+def _starts_across(page: Lines, after: Ids, line: int) -> list[float]:
+    """Where lines above and below a line begin below each other, within it: just before this x."""
+    left, right = page.spans[line, [0, 2]]
+    height = page.spans[line, 3] - page.spans[line, 1]
+    starts = page.spans[after, 0]
+    reach = PART_WIDTH * height
+    within = (starts > left + reach) & (starts < right - reach)
+    after, starts = after[within], starts[within]
+    places = []
+    for x in starts.tolist():
+        below = page.middle[after[np.abs(starts - x) < ALIGNED * height]] > page.middle[line]
+        if below.any() and not below.all():
+            places.append(x - STARTS_AFTER * height)
+    return places
 
 
 def _usual_slope(edges: Sequence[Sequence[np.ndarray]]) -> float:
@@ -243,7 +264,7 @@ def _tallest_gutter(page: Lines, ids: Ids) -> Gutter | None:
             key = long, 0 if _holds_lines(page, ids, gutter) else ends, -x
             if best is None or key > best[0]:
                 sides = _beside(page, gutter, right_of)
-                if _are_columns(page, *sides):
+                if _are_columns(page, *sides) and not _are_cells(page, ids, *sides):
                     best = key, replace(gutter, margin=_margin(page, *sides))
     return best[1] if best else None
 
@@ -340,10 +361,10 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
     """Whether the lines on both sides of a gutter are columns of text and not of a table."""
     if not left or not right:
         return False
-    if any(_numbers(page, side) > NUMBERS for side in (left, right)):
-        return False
     if any(_is_turned(page, a) and len(b) > 2 for a, b in ((left, right), (right, left))):
         return True  # a note in the margin
+    if any(_numbers(page, side) > NUMBERS for side in (left, right)):
+        return False
     widths = [median(page.width[side].tolist()) / page.height for side in (left, right)]
     fewer, more = sorted((len(left), len(right)))
     if fewer >= max(COLUMN_LINES, COLUMN_BALANCE * more) and min(widths) >= COLUMN_WIDTH:
@@ -352,6 +373,40 @@ def _are_columns(page: Lines, left: Sequence[int], right: Sequence[int]) -> bool
     if all(running):
         return True
     return any(running) and all(_is_text(page, side) for side in (left, right))
+
+
+def _are_cells(page: Lines, ids: Ids, left: Sequence[int], right: Sequence[int]) -> bool:
+    """Whether lines on both sides of a gutter are the cells of a wide table of words.
+
+    Each line of the one side is level with a line of the other, and they are ragged, and neither
+    side is running text. The rows stand apart, or they have numbers as well.
+    """
+    sides = left, right
+    if page.texts is None or any(_is_turned(page, side) for side in sides):
+        return False
+    running = [_is_running(page, side) for side in sides]
+    full = [len(side) > 2 and _is_full(page, side) for side in sides]
+    if all(running) or all(full) or any(map(all, zip(running, full, strict=True))):
+        return False
+    middle = page.middle
+    away = np.abs(np.subtract.outer(middle[list(left)], middle[list(right)])) / page.height
+    level = [float(np.mean(away.min(axis=axis) < SAME_LEVEL)) for axis in (0, 1)]
+    if max(level) < PAIRED or min(level) < PAIRED_LONGER:
+        return False
+    rows = np.sort(middle[list(left if len(left) > len(right) else right)])
+    if len(rows) > 1 and np.median(np.diff(rows)) > ROW_STEP * page.height:
+        return True
+    others = np.setdiff1d(ids, np.concatenate([left, right]))
+    numbers = middle[[i for i in others.tolist() if _is_number(page.texts[i])]]
+    near = np.abs(np.subtract.outer(rows, numbers)) < SAME_LEVEL * page.height
+    return bool(near.any(axis=1).mean() > NUMBERS)
+
+
+def _is_full(page: Lines, side: Sequence[int]) -> bool:
+    """Whether most lines are nearly as wide as their column."""
+    spans = page.spans[list(side)]
+    whole = np.quantile(spans[:, 2], 0.9) - np.quantile(spans[:, 0], 0.1)
+    return float(np.mean(spans[:, 2] - spans[:, 0] >= FULL * whole)) >= FULL_SHARE
 
 
 def _is_text(page: Lines, side: Sequence[int]) -> bool:
@@ -381,8 +436,7 @@ def _is_running(page: Lines, side: Sequence[int]) -> bool:
         texts = [page.texts[i] for i in order]
         begun = [text[:1].islower() for text in texts[1:]]
         return sum(begun) >= CONTINUED_SHARE * len(begun)
-    full = np.quantile(spans[:, 2], 0.9) - np.quantile(spans[:, 0], 0.1)
-    return len(side) > 2 and float(np.mean(widths >= FULL * full)) >= FULL_SHARE
+    return len(side) > 2 and _is_full(page, side)
 
 
 def _numbers(page: Lines, side: Sequence[int]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -15,6 +15,9 @@ WINDOW = 3.0  # heights of a line; ink is darker than the mean of so large a squ
 DARKER = 0.3  # by so much of the darkest ink
 NOISE = 5.0  # and by so many standard deviations of the paper
 BLACK = 0.7  # of the darkest ink; what is so dark is ink whatever is around it
+DOUBLE, MOST_DOUBLE = (0.18, 0.6), 2000  # heights of a line; and of so many pieces
+NARROWEST = 5  # px; less does not show two strokes
+VALLEY = 0.55  # of the ink of both halves, between them
 SMALLEST = 0.06  # side of the smallest piece, in heights of a line
 
 
@@ -23,13 +26,15 @@ class Pieces:
     """The pieces of a page whose lines are `height` pixels high.
 
     boxes: (n, 4) left, top, right, bottom in pixels. area: (n,) pixels of ink. line: (n,) the
-    index of the line that a piece is in, or -1.
+    index of the line that a piece is in, or -1. double: (n,) whether a piece is two equal strokes
+    side by side, joined only by paler ink; empty if it is not known.
     """
 
     boxes: np.ndarray
     area: np.ndarray
     line: np.ndarray
     height: float
+    double: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def size(self) -> np.ndarray:
@@ -43,7 +48,8 @@ class Pieces:
 
     def only(self, chosen: np.ndarray) -> Pieces:
         """Some of the pieces, by a mask (n,) or by their indices."""
-        return Pieces(self.boxes[chosen], self.area[chosen], self.line[chosen], self.height)
+        double = self.double[chosen] if len(self.double) else self.double
+        return Pieces(self.boxes[chosen], self.area[chosen], self.line[chosen], self.height, double)
 
 
 def find_pieces(
@@ -67,7 +73,24 @@ def find_pieces(
     for i, polygon in enumerate(polygons, start=1):
         cv2.fillPoly(cover, [np.round(polygon).astype(np.int32)], i)
     middle = ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(int)
-    return Pieces(boxes, area.astype(np.float64), cover[middle[:, 1], middle[:, 0]] - 1, height)
+    line = cover[middle[:, 1], middle[:, 0]] - 1
+    double = _double(boxes, ink, height)
+    return Pieces(boxes, area.astype(np.float64), line, height, double)
+
+
+def _double(boxes: np.ndarray, ink: np.ndarray, height: float) -> np.ndarray:
+    """Which pieces are two strokes side by side: ditto marks whose halves run together."""
+    sides = (boxes[:, 2:] - boxes[:, :2]) / height
+    small = (sides > DOUBLE[0]).all(axis=1) & (sides < DOUBLE[1]).all(axis=1)
+    small &= sides[:, 0] * height >= NARROWEST
+    double = np.zeros(len(boxes), bool)
+    for i in np.flatnonzero(small)[:MOST_DOUBLE].tolist():
+        x0, y0, x1, y1 = boxes[i].astype(int)
+        across = (ink[y0:y1, x0:x1] - DARKER).clip(0).mean(axis=0)
+        third = max(1, len(across) // 3)
+        left, right = across[: third + 1].max(), across[-third - 1 :].max()
+        double[i] = across[third:-third].min() < VALLEY * min(left, right)
+    return double
 
 
 def box_around(boxes: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
-"""A second look at a page: headlines far larger than its text, and text turned by 90 degrees."""
+"""A second look at a page: headlines far larger than its text, text turned by 90 degrees, and the
+few letters or figures of a page without lines."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ocrkit.detection import Detector
 from ocrkit.detection.pieces import Pieces, box_around, groups_across
-from ocrkit.image import scaled
+from ocrkit.image import page_ink, scaled
 
 # Lengths in heights of a line.
 LARGE, LARGEST = 2.0, 30.0  # height of the letters of a large headline
@@ -14,6 +16,44 @@ LETTER = 30.0  # px; it is looked for on a picture on which they are so high
 HEADLINES = 4  # the most places that are looked at
 TURNED, TURNED_WIDTH = 3.0, 1.6  # the least length of a turned line, and its largest height
 TURNED_LETTERS = 3
+# Of a page without lines:
+FEW, FEW_SPECKS = 6, 40  # so few letters are looked for, among so few other pieces of ink
+FEW_INK = 1.2  # what is darker is ink; see `page_ink`
+FEW_HEIGHT, FEW_SHARE = 10, 0.4  # px, the least of a letter; and the most of the page
+FEW_MARGIN = 0.35  # around a letter, in its heights
+
+
+def few_letters(page: np.ndarray) -> list[np.ndarray]:
+    """The polygons of the letters of a grey page (H, W) uint8 that is blank except for a few.
+
+    A network that marks lines may miss a page's only figure. Specks are lower than letters, and on
+    a page with many pieces of ink nothing is looked for.
+    """
+    if min(page.shape) <= FEW_HEIGHT:
+        return []
+    ink = (page_ink(page) > FEW_INK).astype(np.uint8)
+    x, y, width, tall, area = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:].T
+    if not len(x) or len(x) > FEW_SPECKS:
+        return []
+    boxes = np.stack([x, y, x + width, y + tall], axis=1).astype(np.float64)
+    letters = (tall > 0.5 * tall.max()) & (width > 0.08 * tall) & (width < 1.6 * tall)
+    letters &= (
+        (tall >= FEW_HEIGHT) & (tall < FEW_SHARE * page.shape[0]) & (area < 0.9 * tall * width)
+    )
+    letters &= (boxes[:, :2] > 1).all(axis=1) & (boxes[:, 2:] < np.array(page.shape[::-1]) - 1).all(
+        axis=1
+    )
+    if not 0 < letters.sum() <= FEW:
+        return []
+    height = float(np.median(tall[letters]))
+    pieces = Pieces(boxes, area.astype(np.float64), np.full(len(x), -1), height).only(letters)
+    found = []
+    for group in groups_across(pieces, 0.6 * height):
+        x0, y0, x1, y1 = box_around(pieces.boxes[group])
+        margin = FEW_MARGIN * (y1 - y0)
+        x0, y0, x1, y1 = x0 - margin, y0 - margin, x1 + margin, y1 + margin
+        found.append(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32))
+    return found
 
 
 def headlines(

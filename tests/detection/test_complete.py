@@ -5,8 +5,10 @@ from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.second_look import few_letters
 
 SIZE = 30  # of the text, px
+FONT = ImageFont.load_default(SIZE)
 
 
 class Sheet:
@@ -198,3 +200,107 @@ def test_a_headline_far_larger_than_the_text_gets_a_second_look() -> None:
     assert headline.polygon[:, 0].min() < 100
     assert headline.polygon[:, 0].max() > 500
     assert np.ptp(headline.polygon[:, 1]) > 150
+
+
+def test_rows_of_equal_marks_are_found_with_their_spaces() -> None:
+    sheet = Sheet()
+    for y in (100, 150, 250, 350, 450, 550):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for y, width, step in ((190, 9, 14), (290, 9, 22), (390, 24, 34)):
+        for n in range(5):
+            x = 60 + n * step
+            sheet.pen.rectangle((x, y, x + width, y + 2), 20)
+    for n in range(4):
+        for y in (486, 492):
+            sheet.pen.rectangle((60 + 25 * n, y, 76 + 25 * n, y + 2), 20)
+    rows = sorted(sheet.new(), key=lambda line: middle(line)[1])
+    assert [line.sign for line in rows] == ["-----", "- - - - -", "— — — — —", "= = = ="]
+    assert all(line.mark for line in rows)
+
+
+def test_pieces_of_a_dashed_rule_are_no_row_of_marks() -> None:
+    sheet = Sheet()
+    for y in (100, 200, 300):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for n in range(6):
+        sheet.pen.rectangle((420 + 20 * n, 150, 429 + 20 * n, 152), 20)
+    assert sheet.new() == []
+
+
+def test_specks_and_lines_to_write_on_are_no_rows_of_marks() -> None:
+    sheet, rng = Sheet(), default_rng(1)
+    for y in (100, 300, 500):
+        sheet.text(60, y, "A line of text without anything beside it")
+    for _ in range(40):
+        x, y = rng.uniform(20, 980), rng.uniform(0, 690)
+        sheet.pen.ellipse((x, y, x + rng.uniform(2, 5), y + rng.uniform(2, 5)), 40)
+    for n in range(60):
+        sheet.pen.ellipse((60 + 12 * n, 400, 63 + 12 * n, 403), 20)
+    assert sheet.new() == []
+
+
+def test_ditto_marks_are_known_where_there_are_more_of_them_than_words() -> None:
+    sheet = Sheet()
+    for i in range(6):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        for x in (500, 650, 800):
+            for half in (x, x + 8):
+                sheet.pen.rectangle((half, y - 22, half + 3, y - 14), 20)
+            sheet.known.append(
+                np.array([(x - 3, y - 25), (x + 14, y - 25), (x + 14, y - 11), (x - 3, y - 11)])
+            )
+    signs = [line.sign for line in sheet.found() if line.polygon[0, 0] > 400]
+    assert signs == ["”"] * 18
+
+
+def test_the_only_figure_of_a_page_is_found_and_specks_are_not() -> None:
+    sheet = Sheet(600, 400)
+    assert few_letters(np.asarray(sheet.image)) == []
+    for x, y in ((40, 50), (300, 350), (550, 80)):
+        sheet.pen.ellipse((x, y, x + 4, y + 4), 60)
+    assert few_letters(np.asarray(sheet.image)) == []
+    sheet.text(280, 220, "1", known=False, size=40)
+    (polygon,) = few_letters(np.asarray(sheet.image))
+    assert np.ptp(polygon[:, 1]) > 30
+    np.testing.assert_allclose(polygon.mean(axis=0), (291, 205), atol=6)
+
+
+def test_ditto_marks_whose_halves_run_together_are_known_and_a_small_letter_is_not() -> None:
+    sheet = Sheet()
+    for i in range(5):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        sheet.pen.rectangle((500, y - 22, 515, y - 11), 180)  # pale ink between the halves
+        for half in (500, 511):
+            sheet.pen.rectangle((half, y - 22, half + 4, y - 11), 20)
+        sheet.text(700, y, "n", known=False)
+    marks = sheet.new()
+    signs = [[m.sign for m in marks if abs(middle(m)[0] - x) < 20] for x in (506, 708)]
+    assert signs[0].count("”") >= 3  # the smaller the page, the less is left between the halves
+    assert signs[1] == [""] * 5
+
+
+def test_lines_that_a_large_capital_joins_are_found_without_it() -> None:
+    sheet = Sheet()
+    sheet.text(60, 146, "W", known=False, size=85)
+    texts = "hen the winter of that year was long", "and the ice held upon the river"
+    both = np.array([(60, 75), (700, 75), (700, 155), (60, 155)], np.float32)
+    below = [both + (0, 90), both + (0, 140), both + (0, 190)]
+    for polygon in below:
+        polygon[2:, 1] = polygon[0, 1] + 35
+        sheet.pen.text((60, polygon[2, 1] - 8), "so that no boat could pass", 20, FONT, anchor="ls")
+    for text, y in zip(texts, (108, 146), strict=True):
+        sheet.pen.text((150, y), text, 20, FONT, anchor="ls")
+
+    def found_again(part: np.ndarray) -> list[np.ndarray]:
+        step = part.shape[0] / 3
+        return [
+            np.array([(2, y), (400, y), (400, y + step), (2, y + step)], np.float32)
+            for y in (0.5 * step, 1.5 * step)
+        ]
+
+    lines, _ = complete(np.asarray(sheet.image), [both, *below], found_again)
+    beside = [line for line in lines if line.polygon[0, 1] < 150]
+    assert len(beside) == 2
+    assert sum(line.initial is not None for line in beside) == 1

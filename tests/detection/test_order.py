@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit.detection.order import find_regions, reading_order
+from ocrkit.detection.order import crossings, find_regions, reading_order
 from ocrkit.detection.rules import Rules
 from ocrkit.synth.pages import PageGenerator
 
@@ -151,6 +151,62 @@ def test_a_note_in_the_margin_is_read_after_the_text_beside_it() -> None:
     *_, last = find_regions(boxes, texts=["see page nine", *[PROSE] * 10])
     assert last.margin
     assert last.rows == ((0,),)
+
+
+def test_a_turned_number_in_the_margin_is_a_note() -> None:
+    text, note = columns([10], width=400, y=0), (-40.0, 60.0, -12.0, 200.0)
+    *_, last = find_regions(boxes_at(note, *text), texts=["Anno 1743", *[PROSE] * 10])
+    assert last.margin
+    assert last.rows == ((0,),)
+
+
+def wide_table(step: float, ends: list[tuple[float, float]]) -> list[np.ndarray]:
+    """Two cells of words in each row, which end at these x."""
+    return boxes_at(
+        *(
+            cell
+            for i, (first, second) in enumerate(ends)
+            for cell in (
+                (0.0, step * i, first, step * i + 20),
+                (420.0, step * i, second, step * i + 20),
+            )
+        )
+    )
+
+
+ENDS = [
+    (130.0, 800.0),
+    (380.0, 560.0),
+    (200.0, 600.0),
+    (150.0, 790.0),
+    (390.0, 580.0),
+    (160.0, 570.0),
+]
+
+
+def test_wide_cells_of_words_whose_rows_stand_apart_are_read_in_rows() -> None:
+    texts = ["Mary Anne Hill", "housekeeper at Leeds"] * 6
+    regions = find_regions(wide_table(30, ENDS), texts=texts)
+    assert [row for region in regions for row in region.rows] == [
+        (i, i + 1) for i in range(0, 12, 2)
+    ]
+
+
+def test_two_columns_of_running_text_that_are_level_are_columns() -> None:
+    for step in (26, 40):
+        regions = find_regions(wide_table(step, ENDS), texts=[PROSE] * 12)
+        order = [i for region in regions for row in region.rows for i in row]
+        assert order == [*range(0, 12, 2), *range(1, 12, 2)]
+
+
+def test_a_line_across_two_columns_is_cut_where_those_above_and_below_it_begin() -> None:
+    left = [(0.0, 0.0, 190.0, 20.0), (0.0, 52.0, 280.0, 72.0), (0.0, 78.0, 260.0, 98.0)]
+    right = [(320.0, 0.0, 600.0, 20.0), (321.0, 52.0, 590.0, 72.0)]
+    both = (0.0, 26.0, 600.0, 46.0)
+    (found,) = crossings(boxes_at(both, *left, *right), Rules()).values()
+    assert any(300 < x < 321 for x in found)
+    # A headline above both columns is not cut.
+    assert not crossings(boxes_at((0.0, -26.0, 600.0, -6.0), *left[:1], *right), Rules())
 
 
 def test_skewed_columns_are_columns() -> None:
