@@ -1,6 +1,6 @@
 """Calibrates a recogniser: its confidences, so that 0.99 is right 99 times in 100, and its decoder.
 
-    python -m ocrkit.training.calibration WEIGHTS FOLDER OUTPUT
+    python -m ocrkit.training.calibration WEIGHTS FOLDER OUTPUT [LANGUAGE]
 
 reads the held-out books of the packed lines in FOLDER (see `packing`) with a checkpoint, and writes
 the calibrated checkpoint.
@@ -8,7 +8,11 @@ the calibrated checkpoint.
 Networks are too sure of themselves. Temperature scaling divides the logits by one number, the
 temperature: Guo et al., "On Calibration of Modern Neural Networks", 2017. Here the weights of the
 last layer are divided by it, so that every backend is calibrated, and greedy readings stay the
-same. Then it finds the weight of the language model with the lowest CER on the same lines.
+same.
+
+LANGUAGE is a language model that has not counted the held-out lines (the kit's own has, and knows
+their texts). With it, the weight of the language model that has the lowest CER on these lines is
+found too; else the weight stays as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from ocrkit.image import Preprocessing
 from ocrkit.metrics import cer, correct_characters, expected_calibration_error
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.ctc import beam, greedy, log_softmax
-from ocrkit.recognition.language import LanguageModel, default_language_model
+from ocrkit.recognition.language import LanguageModel
 from ocrkit.recognition.network import CRNN
 from ocrkit.training.batches import Strip, bucketed_strips
 from ocrkit.training.packing import PackedLines
@@ -123,7 +127,7 @@ def line_logits(
 def main() -> None:
     """Calibrates a checkpoint on the held-out books of packed lines."""
     try:
-        weights, folder, output = sys.argv[1:]
+        weights, folder, output, *language = sys.argv[1:]
     except ValueError:
         raise SystemExit(__doc__) from None
     model, packed = CRNN.load(weights), PackedLines.load(folder)
@@ -135,12 +139,13 @@ def main() -> None:
     for value in (1.0, temperature):
         error = expected_calibration_error(*outcomes(logits, model.alphabet, value))
         print(f"temperature {value:.3f}: expected calibration error {error:.4f}")
-    calibrated = [(values / temperature, text) for values, text in logits]
-    rates = rates_by_weight(calibrated, model.alphabet, default_language_model())
-    for weight, rate in rates.items():
-        print(f"language weight {weight}: CER {rate:.4f}")
     model = with_temperature(model, temperature)
-    model.language_weight = min(rates, key=rates.__getitem__)
+    if language:
+        calibrated = [(values / temperature, text) for values, text in logits]
+        rates = rates_by_weight(calibrated, model.alphabet, LanguageModel.load(language[0]))
+        for weight, rate in rates.items():
+            print(f"language weight {weight}: CER {rate:.4f}")
+        model.language_weight = min(rates, key=rates.__getitem__)
     model.save(output)
 
 
