@@ -7,6 +7,8 @@
 #         make demo PYTHON=/path/to/python3.11    which Python builds the environment
 #         make test TORCH=cpu                     torch without its CUDA libraries (6 GB less)
 #         make notebooks NOTEBOOKS=notebooks/01*  some of them, by path
+#         make search-page OUT=output/scans       the output folder to search
+#         make search-page IP=0.0.0.0             for everyone in the network; there is no password
 #         make workshop LOCK=env/read.lock        a folder for reading only, 20 times smaller
 #         make workshop SYSTEM=windows            a folder for Windows; or macos; default: this computer's
 #
@@ -17,6 +19,8 @@
 
 UV_VERSION := 0.13.9
 WORKSHOP := output/workshop
+OUT   ?= output/read
+IP    ?= localhost
 READ  := .venv-read
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -41,7 +45,7 @@ compile = $(UV) pip compile --universal --python-version 3.11 --fork-strategy fe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-full lab notebooks check samples fonts workshop workshop-check lock clean clean-all
+.PHONY: help setup demo test test-full lab search-page notebooks check samples fonts workshop workshop-check lock clean clean-all
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -64,6 +68,9 @@ test-full: $(STAMP) ## run the tests, the slow ones too
 lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet, and open these in JupyterLab
 	$(BIN)/python -m ocrkit.notebook.copies
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/my_notebooks
+
+search-page: $(STAMP) ## search an output folder in a browser, without Python: make search-page OUT=output/scans
+	$(BIN)/python -m ocrkit.notebook.search_page --ip $(IP) $(OUT)
 
 notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
 	$(BIN)/python -m ocrkit.notebook.running $(sort $(wildcard $(NOTEBOOKS)))

@@ -234,6 +234,25 @@ def test_weights_to_start_from_are_trained_on_gently_and_on_whole_lines(
     assert [(config.lr, config.ramp) for config in asked] == [(lr, ramp)]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["read", "s3://bucket/scans"],
+        ["read", "a.png", "memory://scans/b.png"],
+        ["read", "a.png", "-o", "s3://bucket/out"],
+        ["recognize", "file:///scans/a.png"],
+        ["search", "mill", "https://example.org/out"],
+    ],
+)
+def test_an_address_is_no_path_and_the_remedy_is_said(arguments: list[str]) -> None:
+    scan("a.png")
+    result = run(*arguments)
+    assert result.exit_code == 2
+    said = " ".join(re.sub(r"[^\x20-\x7e]", " ", result.stderr).split())
+    assert "is an address; ocrkit reads and writes folders: mount that storage" in said
+    assert [path.name for path in Path().iterdir()] == ["a.png"]
+
+
 def test_what_the_system_refuses_is_one_line() -> None:
     result = run("pretrain", "/dev/null/x")
     assert result.exit_code == 1

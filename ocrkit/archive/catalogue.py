@@ -12,7 +12,7 @@ import os
 import sqlite3
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -190,6 +190,17 @@ class Catalogue:
             _check_version(connection, folder)
             yield cls(connection, folder)
 
+    @classmethod
+    @contextmanager
+    def to_correct(cls, folder: Path) -> Iterator[Catalogue]:
+        """The catalogue of an output folder, to replace pages in it; a run may be at work in it.
+
+        Raises CatalogueError if there is none, or if it cannot be written.
+        """
+        with _open(folder, "rw") as connection:
+            _check_version(connection, folder)
+            yield cls(connection, folder)
+
     # --- files
 
     def files(self) -> Iterator[FileRow]:
@@ -203,6 +214,11 @@ class Catalogue:
         names = ", ".join(field.name for field in fields(FileRow))
         (row,) = self._rows(f"SELECT {names} FROM files WHERE id = ?", id)
         return _file_row(row)
+
+    def file_of(self, stem: Path) -> int | None:
+        """The number of the file whose results have this stem, a path below the output folder."""
+        rows = self._rows("SELECT id FROM files WHERE stem = ?", _text(stem))
+        return next((id for (id,) in rows), None)
 
     def add_files(self, found: Mapping[Path, tuple[str, str]]) -> None:
         """Note new files: the name as it was given, and the stem of the results, by path."""
@@ -282,6 +298,13 @@ class Catalogue:
             self._remove_page(connection, file, page.number)
             self._insert_page(connection, file, page)
 
+    def replace_pages(self, file: int, pages: Sequence[Page]) -> None:
+        """Store pages in the place of those with the same numbers."""
+        with self._change() as connection:
+            for page in pages:
+                self._remove_page(connection, file, page.number)
+                self._insert_page(connection, file, page)
+
     def add_skipped_page(self, file: int, number: int) -> None:
         """Note that a page is not to be read."""
         with self._change() as connection:
@@ -333,9 +356,12 @@ class Catalogue:
         return Totals(*files, *map(int, pages))
 
     def page_text(self, id: int) -> tuple[FileRow, Page]:
-        """A page by its number in the table, with its lines and words only, and its file."""
+        """A page by its number in the table, with its lines and words only, and its file.
+
+        The lines have their corrections as their text.
+        """
         ((file, data),) = self._rows("SELECT file, data FROM pages WHERE id = ?", id)
-        return self.file(file), _page_text(data)
+        return self.file(file), _page_text(data).corrected
 
     # --- results
 
@@ -546,6 +572,7 @@ def _page_text(data: bytes) -> Page:
             line["text"],
             line["confidence"],
             tuple(Word(w["text"], w["confidence"], Box(*w["box"])) for w in line["words"]),
+            line.get("correction"),
         )
         for line in page["lines"]
     )

@@ -1,15 +1,18 @@
-"""Corrections by hand in the results of a file, which stay when the file is read again."""
+"""Corrections by hand: they stay when a file is read again, and are found by a search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ocrkit.archive.catalogue import NAME, Catalogue
+from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.formats.loading import load_document
 from ocrkit.document import Box, Document, Line, Page, renumbered
 from ocrkit.errors import DocumentError
 
+SUFFIX = FORMATS["json"].suffix
 SAME = 0.5  # intersection over union from which two outlines are of the same line
 
 
@@ -27,6 +30,23 @@ def keep_corrections(document: Document, path: Path) -> Document:
         for page in document.pages
     ]
     return replace(document, pages=tuple(pages))
+
+
+def index_corrections(path: Path, pages: Sequence[Page]) -> None:
+    """Let a search find the text of pages that were corrected in the JSON file at this path.
+
+    The catalogue is that of the output folder in which the file is. Without one nothing is done.
+
+    Raises CatalogueError if the catalogue cannot be written.
+    """
+    path = path.absolute()
+    folder = next((parent for parent in path.parents if (parent / NAME).is_file()), None)
+    if folder is None or not path.name.endswith(SUFFIX):
+        return
+    with Catalogue.to_correct(folder) as catalogue:
+        stem = path.relative_to(folder).with_name(path.name.removesuffix(SUFFIX))
+        if (file := catalogue.file_of(stem)) is not None:
+            catalogue.replace_pages(file, pages)
 
 
 def with_line(page: Page, line: Line) -> Page:
@@ -48,8 +68,13 @@ def _carried_over(page: Page, old: Page) -> Page:
     """
     if (page.width, page.height) != (old.width, old.height):
         return page
-    lines, lost = list(page.lines), []
+    # The JSON is where people correct: what is no longer corrected there, is so nowhere.
+    lines = [replace(line, correction=None) for line in page.lines]
+    lost = []
+    deleted = {left.line.polygon for left in page.left_out}
     for corrected in _corrected(old):
+        if not corrected.correction and corrected.polygon in deleted:
+            continue  # or a line below a deleted one would lose its text
         shares = [_overlap(corrected.box, line.box) for line in lines]
         best = max(range(len(lines)), key=shares.__getitem__, default=None)
         if best is not None and shares[best] >= SAME:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrkit.archive.catalogue import LOCK, NAME, Catalogue, Content, FileRow, fingerprint
+from ocrkit.archive.corrected import SUFFIX, keep_corrections
 from ocrkit.archive.plan import Plan, make_plan
 from ocrkit.archive.report import REPORT, TABLE
 from ocrkit.archive.results import Output, write_results
@@ -180,7 +181,7 @@ class FolderRun:
     def _finish(self, begun: _Begun, error: str | None = None) -> Step:
         """Write the results of a file whose pages are all in the catalogue, as far as possible."""
         file = begun.file
-        document = self.catalogue.document(file.id)
+        document = self._document(file)
         error = error or file_error(self.catalogue.page_errors(file.id), len(document.pages))
         written = False
         if document.pages or not error:
@@ -195,6 +196,18 @@ class FolderRun:
                 error = error or str(reason)
         self.catalogue.finish(file.id, document, error)
         return Step(file, document if document.pages or not error else None, error, written)
+
+    def _document(self, file: FileRow) -> Document:
+        """The pages that were read, with the corrections in the JSON that was there before.
+
+        The catalogue then has them too, so that the corrected text is found.
+        """
+        read = self.catalogue.document(file.id)
+        document = keep_corrections(read, Path(f"{self._stem(file)}{SUFFIX}"))
+        pairs = zip(document.pages, read.pages, strict=True)
+        if changed := [page for page, old in pairs if page != old]:
+            self.catalogue.replace_pages(file.id, changed)
+        return document
 
     def _stem(self, file: FileRow) -> Path:
         return Path(os.path.normpath(self.catalogue.folder / file.stem))

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +24,7 @@ REASONS = {
     "reading": "begun before",
     "again": "to be read again",
     "unwritten": "read, but without these results",
+    "corrected": "with a JSON changed since, as by corrections",
     "unchanged": "unchanged",
 }
 
@@ -122,4 +124,15 @@ def _reason(
     complete = all(
         format in written and all(map(os.path.exists, written[format])) for format in formats
     )
-    return "unchanged" if complete else "unwritten"
+    if not complete:
+        return "unwritten"
+    return "corrected" if _changed_since(row, written.get("json", ())) else "unchanged"
+
+
+def _changed_since(row: FileRow, results: Iterable[Path]) -> bool:
+    """Whether results of a file were changed after the catalogue said that it was read."""
+    if row.read_at is None:
+        return False
+    read = datetime.fromisoformat(row.read_at).replace(tzinfo=UTC).timestamp()
+    # The time in the catalogue is cut to whole seconds.
+    return any(path.is_file() and path.stat().st_mtime >= read + 1 for path in results)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ocrkit.archive.corrected import keep_corrections
 from ocrkit.archive.formats import FORMATS
 from ocrkit.document import Document
 from ocrkit.files import write
@@ -34,12 +33,9 @@ class Output:
 def write_results(document: Document, stem: Path, output: Output) -> Iterator[tuple[Path, str]]:
     """Write a document in all formats; yields each path and its format when it is in its place.
 
-    Corrections in the JSON that was there before are kept, in all formats.
-
     Raises OutputError if a file cannot be written, and ImageError if a picture of a page is asked
     for and the scan cannot be read.
     """
-    document = keep_corrections(document, Path(f"{stem}{FORMATS['json'].suffix}"))
     for name in output.formats:
         for path, data in FORMATS[name].files(document, stem):
             yield write(path, data), name

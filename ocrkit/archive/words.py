@@ -70,8 +70,8 @@ def _joined(line: Line, following: Line, number: int) -> list[Place]:
 
 
 def indexed_text(page: Page) -> str:
-    """The text of a page as it is indexed."""
-    return " ".join(place.token for place in places(page))
+    """The text of a page as it is indexed, with the corrections of its lines."""
+    return " ".join(place.token for place in places(page.corrected))
 
 
 class Vocabulary:

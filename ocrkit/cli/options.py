@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,14 +16,40 @@ OUTPUT = Path("output/read")
 SHOWN = 12  # without --show, the text is printed if there are at most this many files
 WIDTH, HIDDEN = 0.25, 128  # of a recogniser that is trained from random weights
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")]
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # C:/ is a drive of Windows
+
+
+def no_address(given: Any) -> Any:
+    """The path or paths, if none is an address such as s3://scans; else typer.BadParameter."""
+    for path in given if isinstance(given, list) else [given]:
+        # A Path has made :/ of ://
+        if _ADDRESS.match(str(path)) and not Path(path.parts[0]).exists():
+            raise typer.BadParameter(
+                f"{path.parts[0]}//{Path(*path.parts[1:])} is an address; ocrkit reads and writes "
+                "folders: mount that storage (S3 for example with `rclone mount`), and give the "
+                "folder where it is mounted"
+            )
+    return given
+
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH", help="Images, and folders of images.", callback=no_address),
+]
 LineFiles = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="Images of one line each, and folders of them.")
+    list[Path],
+    typer.Argument(
+        metavar="FILE", help="Images of one line each, and folders of them.", callback=no_address
+    ),
 ]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="DIR", help=f"Folder for the results. [default: {OUTPUT}]"
+        "--output",
+        "-o",
+        metavar="DIR",
+        help=f"Folder for the results. [default: {OUTPUT}]",
+        callback=no_address,
     ),
 ]
 FormatOption = Annotated[

@@ -36,6 +36,7 @@ from ocrkit.cli.options import (
     Paths,
     RecognizerOption,
     ShowOption,
+    no_address,
 )
 from ocrkit.cli.session import FAILED, Session, make_folder, open_session, status
 from ocrkit.document import MIN_CONFIDENCE
@@ -146,7 +147,10 @@ def search(
         str, typer.Argument(help='Words: mill, mill*, *mill*, "old mill", mill OR mine, mill -old')
     ],
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The output folder of `ocrkit read`.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="The output folder of `ocrkit read`.", callback=no_address
+        ),
     ] = OUTPUT,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Pages to show.")] = 20,
     json_lines: JsonOption = False,

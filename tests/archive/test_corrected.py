@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ocrkit import load_document, save
-from ocrkit.archive.corrected import keep_corrections
+from ocrkit import load_document, save, search
+from ocrkit.archive.corrected import index_corrections, keep_corrections
 from ocrkit.document import Document, LeftOut, Line, Page
 from tests.archive.helpers import page_of, read_into, scan
 
@@ -75,3 +77,74 @@ def test_another_scan_under_the_same_name_gets_no_corrections(tmp_path: Path) ->
     save(Document("a.png", (old,)), tmp_path / "a.json")
     document = Document("a.png", (page_of("first", width=600),))
     assert keep_corrections(document, tmp_path / "a.json") == document
+
+
+# --- and the catalogue
+
+
+def correct(out: Path, text: str) -> None:
+    """Correct the first line of a.json as a person does with an editor, a minute later."""
+    document = load_document(out / "a.json")
+    first, *others = document.pages
+    save(replace(document, pages=(corrected(first, 0, text), *others)), out / "a.json")
+    later = time.time() + 60
+    os.utime(out / "a.json", (later, later))
+
+
+def found(query: str, out: Path) -> list[str]:
+    return [hit.snippet for hit in search(query, out)]
+
+
+def test_the_next_run_finds_what_was_corrected_and_writes_it_in_all_formats(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json", "txt"))
+    correct(out, "page of sixty roses")
+    plan, _ = read_into(out, [source], formats=("json", "txt"))
+    assert plan == "1 with a JSON changed since, as by corrections"
+    assert found("roses", out) == ["page of sixty roses"]
+    assert found("rows", out) == []
+    (hit,) = search("roses", out)
+    assert hit.box.x0 == 150  # the fourth of four words on a page of 200 pixels
+    assert (out / "a.txt").read_text() == "page of sixty roses\n"
+    # Taken back, the reading is found again.
+    correct(out, "page of 60 rows")
+    read_into(out, [source], formats=("json", "txt"))
+    assert found("rows", out) == ["page of 60 rows"] and found("roses", out) == []
+
+
+def test_a_run_after_one_that_wrote_corrections_finds_nothing_to_do(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    correct(out, "roses")
+    read_into(out, [source], formats=("json",))
+    plan, _ = read_into(out, [source], formats=("json",))
+    assert plan == "1 unchanged"
+
+
+def test_what_was_corrected_is_found_when_the_file_was_read_again(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.tif", 60, 70), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    correct(out, "sixty roses")
+    read_into(out, [source], formats=("json",), again=True)
+    assert found("roses", out) == ["sixty roses"]
+    assert found("rows", out) == ["page of 70 rows"]
+
+
+def test_a_line_that_was_deleted_costs_the_one_below_it_nothing(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    document = load_document(out / "a.json")
+    (line,) = document.pages[0].lines
+    twice = moved(line, 0, 1)
+    with_both = replace(document.pages[0], lines=(line,), left_out=(LeftOut(twice, "no text"),))
+    gone = replace(with_both, left_out=(LeftOut(replace(twice, correction=""), "no text"),))
+    index_corrections(out / "a.json", [with_both])
+    save(replace(document, pages=(gone,)), out / "a.json")
+    correct(out, "roses")
+    read_into(out, [source], formats=("json",))
+    assert load_document(out / "a.json").text == "roses"
+
+
+def test_a_json_outside_of_an_output_folder_is_in_no_catalogue(tmp_path: Path) -> None:
+    index_corrections(tmp_path / "a.json", [page_of("first")])
+    assert list(tmp_path.iterdir()) == []

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrkit import load_document
+from ocrkit import load_document, save, search
 from ocrkit.document import Document, Line
 from ocrkit.errors import DocumentError, ImageError, OutputError
 from ocrkit.notebook.corrections import Corrections, expectation, rectangle
 from ocrkit.recognition.reading import Reading
+from tests.archive.helpers import page_of
+from tests.archive.test_search import catalogue_of
 from tests.notebook.scans import outline, read_page
 
 ROWS = [("first", "firſt", 0.9), ("second", "sccond", 0.7), ("third", "third", 0.8)]
@@ -234,3 +236,27 @@ def test_a_new_outline_is_read_in_the_direction_of_the_old_one(
     corners = rectangle((0, 0, 9, 4), old)
     assert corners[0] == first
     assert corners[1] == (first[0] + x * 9, first[1] + y * 4)
+
+
+def test_a_search_finds_each_correction_at_once_and_no_longer_when_it_is_undone(
+    tmp_path: Path,
+) -> None:
+    page = page_of("the old rnill")
+    file = save(Document("a.png", (page,)), catalogue_of(tmp_path, {"a": page}) / "a.json")
+    review = Corrections(file)
+    assert search("mill", tmp_path) == []
+    review.correct("the old mill")
+    (hit,) = search("mill", tmp_path)
+    assert hit.snippet == "the old mill" and hit.box.x0 == 80
+    assert search("rnill", tmp_path) == []
+    review.undo()
+    assert search("mill", tmp_path) == [] and len(search("rnill", tmp_path)) == 1
+
+
+def test_a_damaged_catalogue_costs_no_correction(tmp_path: Path) -> None:
+    (tmp_path / "ocrkit.db").write_bytes(b"no catalogue" * 1000)
+    file = save(Document("a.png", (page_of("the old rnill"),)), tmp_path / "a.json")
+    review = Corrections(file)
+    with pytest.warns(UserWarning, match="a search does not find this correction"):
+        review.correct("the old mill")
+    assert corrections_in(file) == ["the old mill"] and review.done == 1

@@ -11,29 +11,9 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import (
-    Point,
-    baseline,
-    blocks_of,
-    box_of,
-    words_of,
-    xml_text,
-)
-from ocrkit.archive.formats.xml import (
-    block_kind,
-    children,
-    corners,
-    descendants,
-    first_text,
-    image_path,
-    mean,
-    name_of,
-    number,
-    page_of,
-    points,
-    share,
-    whole_words,
-)
+from ocrkit.archive.formats import placing, xml
+from ocrkit.archive.formats.placing import Point
+from ocrkit.archive.formats.xml import number, points
 from ocrkit.document import BLOCK_KINDS, Block, BlockKind, Box, Document, Line, Page, Word
 from ocrkit.errors import ImageError
 
@@ -49,14 +29,14 @@ def to_alto(document: Document) -> bytes:
     """XML in UTF-8, in whole pixels; the pages should be of one image."""
     make = ElementMaker(namespace=_ALTO, nsmap={None: _ALTO, "xsi": _XSI})
     name, _, version = (document.reader or "ocrkit").partition(" ")
-    software = make.processingSoftware(make.softwareName(xml_text(name)))
+    software = make.processingSoftware(make.softwareName(placing.xml_text(name)))
     if version:
-        software.append(make.softwareVersion(xml_text(version)))
+        software.append(make.softwareVersion(placing.xml_text(version)))
     root = make.alto(
         {f"{{{_XSI}}}schemaLocation": f"{_ALTO} {_SCHEMA}", "SCHEMAVERSION": "4.4"},
         make.Description(
             make.MeasurementUnit("pixel"),
-            make.sourceImageInformation(make.fileName(xml_text(document.source))),
+            make.sourceImageInformation(make.fileName(placing.xml_text(document.source))),
             make.Processing(make.processingCategory("contentGeneration"), software, ID="ocr"),
         ),
         make.Tags(*(make.LayoutTag(ID=_tag(kind), LABEL=kind) for kind in BLOCK_KINDS)),
@@ -69,7 +49,7 @@ def _page(make: ElementMaker, page: Page) -> etree._Element:
     size = {"WIDTH": str(page.width), "HEIGHT": str(page.height)}
     name = f"page_{page.number}"
     space = make.PrintSpace({"HPOS": "0", "VPOS": "0", **size})
-    for i, block in enumerate(blocks_of(page), start=1):
+    for i, block in enumerate(placing.blocks_of(page), start=1):
         space.extend(_block(make, block, page, f"{name}_block_{i}"))
     attributes = {"ID": name, "PHYSICAL_IMG_NR": str(page.number), **size}
     if page.lines:
@@ -79,7 +59,7 @@ def _page(make: ElementMaker, page: Page) -> etree._Element:
 
 def _block(make: ElementMaker, block: Block, page: Page, name: str) -> list[etree._Element]:
     """A block of text or, for a table, a block of blocks: one for each cell."""
-    box = box_of(block, page)
+    box = placing.box_of(block, page)
     if box is None:
         return []
     attributes = {"ID": name, "TAGREFS": _tag(block.kind), **_place(box)}
@@ -88,7 +68,7 @@ def _block(make: ElementMaker, block: Block, page: Page, name: str) -> list[etre
     cells = []
     for r, row in enumerate(block.rows, start=1):
         for c, cell in enumerate(row, start=1):
-            if around := box_of(Block("table", ((cell,),)), page):
+            if around := placing.box_of(Block("table", ((cell,),)), page):
                 own = f"{name}_cell_{r}_{c}"
                 lines = _lines(make, cell, page, own)
                 cells.append(make.TextBlock(*lines, {"ID": own, **_place(around)}))
@@ -107,17 +87,21 @@ def _lines(
 
 def _line(make: ElementMaker, line: Line, name: str) -> etree._Element:
     shape = make.Shape(make.Polygon(POINTS=_points(line.polygon)))
-    attributes = {"ID": name, **_place(line.box), "BASELINE": _points(baseline(line))}
+    attributes = {"ID": name, **_place(line.box), "BASELINE": _points(placing.baseline(line))}
     element = make.TextLine(shape, attributes)
     before: Word | None = None
     # A line must have a String, with text or without.
-    words = words_of(line) or (Word("", line.confidence, line.box),)
+    words = placing.words_of(line) or (Word("", line.confidence, line.box),)
     for k, word in enumerate(words, start=1):
         if before is not None:
             gap = max(round(word.box.x0) - round(before.box.x1), 0)
             space = {"WIDTH": gap, "HPOS": round(before.box.x1), "VPOS": round(word.box.y0)}
             element.append(make.SP({key: str(value) for key, value in space.items()}))
-        text = {"ID": f"{name}_string_{k}", "CONTENT": xml_text(word.text), **_place(word.box)}
+        text = {
+            "ID": f"{name}_string_{k}",
+            "CONTENT": placing.xml_text(word.text),
+            **_place(word.box),
+        }
         element.append(make.String({**text, "WC": f"{word.confidence:.4f}"}))
         before = word
     return element
@@ -140,17 +124,17 @@ def from_alto(root: etree._Element, file: Path) -> Document:
     The polygon of a line follows its baseline, or else its shape, its box or its words. Lines with
     none of these are left out. Raises ValueError for what cannot be a place on a page.
     """
-    source = image_path(first_text(root, "fileName"), file)
-    parts = first_text(root, "softwareName"), first_text(root, "softwareVersion")
+    source = xml.image_path(xml.first_text(root, "fileName"), file)
+    parts = xml.first_text(root, "softwareName"), xml.first_text(root, "softwareVersion")
     reader = " ".join(part for part in parts if part)
-    unit = first_text(root, "MeasurementUnit").lower()
+    unit = xml.first_text(root, "MeasurementUnit").lower()
     tags = {
         tag.get("ID") or "": kind
-        for tag in descendants(root, "LayoutTag", "StructureTag", "OtherTag")
-        if (kind := block_kind(tag.get("LABEL") or ""))
+        for tag in xml.descendants(root, "LayoutTag", "StructureTag", "OtherTag")
+        if (kind := xml.block_kind(tag.get("LABEL") or ""))
     }
     pages = []
-    for i, element in enumerate(descendants(root, "Page"), start=1):
+    for i, element in enumerate(xml.descendants(root, "Page"), start=1):
         # Other programs count images, or from 0; here it is the page within the image file.
         own = reader.startswith("ocrkit") and number(element.get("PHYSICAL_IMG_NR"))
         scale = _pixels_per_unit(unit, element, source)
@@ -177,16 +161,16 @@ def _pixels_per_unit(unit: str, page: etree._Element, source: str) -> float:
 def _read_page(page: etree._Element, page_number: int, scale: float, tags: Tags) -> Page:
     lines: list[Line] = []
     blocks = []
-    for element in descendants(page, "TextBlock"):
+    for element in xml.descendants(page, "TextBlock"):
         start = len(lines)
-        read = (_read_line(line, scale) for line in children(element, "TextLine"))
+        read = (_read_line(line, scale) for line in xml.children(element, "TextLine"))
         lines += [line for line in read if line]
         if len(lines) > start:
             rows = tuple(((number,),) for number in range(start, len(lines)))
             blocks.append(Block(_kind(element, tags), rows))
     width, height = (number(page.get(name)) for name in ("WIDTH", "HEIGHT"))
     size = (width * scale if width else None, height * scale if height else None)
-    return page_of(size, lines, page_number, blocks=blocks)
+    return xml.page_of(size, lines, page_number, blocks=blocks)
 
 
 def _kind(block: etree._Element, tags: Tags) -> BlockKind:
@@ -199,38 +183,38 @@ def _read_line(element: etree._Element, scale: float) -> Line | None:
     from ocrkit.archive.formats.outlines import line_polygon  # needs NumPy
 
     text, words, confidences = "", [], []
-    spaced = any(True for _ in children(element, "SP"))
-    for part in children(element, "String", "SP", "HYP"):
-        if name_of(part) == "SP":
+    spaced = any(True for _ in xml.children(element, "SP"))
+    for part in xml.children(element, "String", "SP", "HYP"):
+        if xml.name_of(part) == "SP":
             text += " "
             continue
         content = part.get("CONTENT") or ""
-        separate = not spaced and text and name_of(part) == "String"
+        separate = not spaced and text and xml.name_of(part) == "String"
         text += f" {content}" if separate else content
-        confidence = share(part.get("WC"))
+        confidence = xml.share(part.get("WC"))
         confidences.append(confidence)
         if box := _box(part, scale):
             words.append(Word(content, 1.0 if confidence is None else confidence, box))
     text = " ".join(text.split())
-    outline = [p for shape in children(element, "Shape") for p in _shape(shape, scale)]
+    outline = [p for shape in xml.children(element, "Shape") for p in _shape(shape, scale)]
     box = _box(element, scale)
     if len(outline) < 3:
         places = [box] if box else [word.box for word in words]
-        outline = list(corners(_union(places))) if places else []
+        outline = list(xml.corners(_union(places))) if places else []
     polygon = line_polygon(outline, _scaled(points(element.get("BASELINE")), scale), text)
     if polygon is None:
         return None
-    return Line(polygon, text, mean(confidences), whole_words(words))
+    return Line(polygon, text, xml.mean(confidences), xml.whole_words(words))
 
 
 def _union(boxes: list[Box]) -> Box:
-    return Box.around(point for box in boxes for point in corners(box))
+    return Box.around(point for box in boxes for point in xml.corners(box))
 
 
 def _shape(shape: etree._Element, scale: float) -> list[Point]:
     return [
         point
-        for polygon in descendants(shape, "Polygon")
+        for polygon in xml.descendants(shape, "Polygon")
         for point in _scaled(points(polygon.get("POINTS")), scale)
     ]
 

@@ -12,23 +12,9 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import (
-    Point,
-    baseline,
-    blocks_of,
-    box_of,
-    words_of,
-    xml_text,
-)
-from ocrkit.archive.formats.xml import (
-    corners,
-    image_path,
-    mean,
-    number,
-    page_of,
-    share,
-    whole_words,
-)
+from ocrkit.archive.formats import placing, xml
+from ocrkit.archive.formats.placing import Point
+from ocrkit.archive.formats.xml import number
 from ocrkit.document import Box, Document, Line, Page, Word
 
 _XHTML = "http://www.w3.org/1999/xhtml"
@@ -56,10 +42,10 @@ def to_hocr(document: Document) -> bytes:
     }
     html = E.html(
         E.head(
-            E.title(xml_text(document.source)),
+            E.title(placing.xml_text(document.source)),
             # The specification wants the type of the content said in this way.
             E.meta({"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"}),
-            *(E.meta(name=name, content=xml_text(value)) for name, value in meta.items()),
+            *(E.meta(name=name, content=placing.xml_text(value)) for name, value in meta.items()),
         ),
         E.body(*(_page(page, document.source) for page in document.pages)),
     )
@@ -69,14 +55,14 @@ def to_hocr(document: Document) -> bytes:
 
 
 def _page(page: Page, source: str) -> etree._Element:
-    image = xml_text(source).replace("\\", "\\\\").replace('"', '\\"')
+    image = placing.xml_text(source).replace("\\", "\\\\").replace('"', '\\"')
     title = f'image "{image}"; bbox 0 0 {page.width} {page.height}; ppageno {page.number - 1}'
     if page.dpi:
         title += f"; scan_res {round(page.dpi)} {round(page.dpi)}"
     element = E.div({"class": "ocr_page", "id": f"page_{page.number}", "title": title})
     lines = 0
-    for i, block in enumerate(blocks_of(page), start=1):
-        if box := box_of(block, page):
+    for i, block in enumerate(placing.blocks_of(page), start=1):
+        if box := placing.box_of(block, page):
             name, around = f"{page.number}_{i}", _bbox(box)
             elements = [
                 _line(page.lines[number], f"{page.number}_{lines + k}")
@@ -92,7 +78,7 @@ def _page(page: Page, source: str) -> etree._Element:
 def _line(line: Line, name: str) -> etree._Element:
     points = " ".join(f"{round(x)} {round(y)}" for x, y in line.polygon)
     title = f"{_bbox(line.box)}; poly {points}"
-    (x0, y0), *_, (x1, y1) = baseline(line)
+    (x0, y0), *_, (x1, y1) = placing.baseline(line)
     turns = -round(math.degrees(math.atan2(y1 - y0, x1 - x0)) / 90) % 4
     if turns:
         title += f"; textangle {90 * turns}"  # hOCR has baselines for upright text only
@@ -102,11 +88,11 @@ def _line(line: Line, name: str) -> etree._Element:
         offset = y0 + slope * (line.box.x0 - x0) - line.box.y1
         title += f"; baseline {slope:.4f} {offset:.1f}"
     words = []
-    for k, word in enumerate(words_of(line), start=1):
+    for k, word in enumerate(placing.words_of(line), start=1):
         place = f"{_bbox(word.box)}; x_wconf {round(100 * word.confidence)}"
         words.append(
             E.span(
-                xml_text(word.text),
+                placing.xml_text(word.text),
                 {"class": "ocrx_word", "id": f"word_{name}_{k}", "title": place},
             )
         )
@@ -142,9 +128,9 @@ def from_hocr(root: etree._Element, file: Path) -> Document:
     image = _unquoted(_properties(elements[0]).get("image", ""))
     system = root.xpath("string(//meta[@name='ocr-system']/@content)")
     return Document(
-        image_path(image, file),
+        xml.image_path(image, file),
         tuple(
-            page_of(size, lines, page_number, dpi if dpi and dpi > 0 else None)
+            xml.page_of(size, lines, page_number, dpi if dpi and dpi > 0 else None)
             for (size, lines, dpi), page_number in zip(pages, numbers, strict=True)
         ),
         str(system),
@@ -184,7 +170,7 @@ def _read_line(element: etree._Element) -> Line | None:
             continue
         properties = _properties(node)
         text = " ".join("".join(node.itertext()).split())
-        confidence = share(properties.get("x_wconf"), 100)
+        confidence = xml.share(properties.get("x_wconf"), 100)
         confidences.append(confidence)
         if text and (box := _box_of(properties)):
             words.append(Word(text, 1.0 if confidence is None else confidence, box))
@@ -193,14 +179,16 @@ def _read_line(element: etree._Element) -> Line | None:
     outline = _numbers(properties.get("poly", ""))
     box = _box_of(properties)
     if box is None and words:
-        box = Box.around(point for word in words for point in corners(word.box))
-    around = list(zip(outline[::2], outline[1::2], strict=False)) or (corners(box) if box else [])
+        box = Box.around(point for word in words for point in xml.corners(word.box))
+    around = list(zip(outline[::2], outline[1::2], strict=False)) or (
+        xml.corners(box) if box else []
+    )
     turns = round((number(properties.get("textangle")) or 0) / 90)
     base = [] if turns % 4 else _baseline_of(properties, box)
     polygon = strip(around, turns)
     if polygon is None and (straight := line_polygon(around, base, text)):
         polygon = turned(straight, turns)
-    return Line(polygon, text, mean(confidences), whole_words(words)) if polygon else None
+    return Line(polygon, text, xml.mean(confidences), xml.whole_words(words)) if polygon else None
 
 
 def _baseline_of(properties: dict[str, str], box: Box | None) -> list[Point]:

@@ -14,30 +14,9 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from ocrkit.archive.formats.placing import (
-    Point,
-    baseline,
-    blocks_of,
-    box_of,
-    words_of,
-    xml_text,
-)
-from ocrkit.archive.formats.xml import (
-    block_kind,
-    box_around,
-    children,
-    corners,
-    descendants,
-    first_text,
-    image_path,
-    mean,
-    name_of,
-    number,
-    page_of,
-    points,
-    share,
-    whole_words,
-)
+from ocrkit.archive.formats import placing, xml
+from ocrkit.archive.formats.placing import Point
+from ocrkit.archive.formats.xml import number, points
 from ocrkit.document import Block, BlockKind, Box, Document, Line, Page, Word
 
 _PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
@@ -66,7 +45,7 @@ def to_page(document: Document) -> bytes:
     root = make.PcGts(
         {f"{{{_XSI}}}schemaLocation": f"{_PAGE} {_PAGE}/pagecontent.xsd"},
         make.Metadata(
-            make.Creator(xml_text(document.reader or "ocrkit")),
+            make.Creator(placing.xml_text(document.reader or "ocrkit")),
             make.Created(_now()),
             make.LastChange(_now()),
         ),
@@ -82,7 +61,7 @@ def _now() -> str:
 
 
 def _page(make: ElementMaker, page: Page, source: str) -> etree._Element:
-    attributes = {"imageFilename": xml_text(source)}
+    attributes = {"imageFilename": placing.xml_text(source)}
     attributes |= {"imageWidth": str(page.width), "imageHeight": str(page.height)}
     if page.number > 1:
         attributes["custom"] = f"imagePage {{number:{page.number};}}"
@@ -92,7 +71,7 @@ def _page(make: ElementMaker, page: Page, source: str) -> etree._Element:
     element = make.Page(attributes)
     regions = [
         region
-        for i, block in enumerate(blocks_of(page), start=1)
+        for i, block in enumerate(placing.blocks_of(page), start=1)
         if (region := _region(make, block, page, f"region_{i}")) is not None
     ]
     if regions:
@@ -109,7 +88,7 @@ def _region(make: ElementMaker, block: Block, page: Page, name: str) -> etree._E
     """A region of text or, for a table, a region of regions: one for each cell with text."""
     if block.kind != "table":
         return _text_region(make, block.lines, page, name, _TYPES[block.kind])
-    box = box_of(block, page)
+    box = placing.box_of(block, page)
     if box is None:
         return None
     cells = []
@@ -121,7 +100,9 @@ def _region(make: ElementMaker, block: Block, page: Page, name: str) -> etree._E
                 cell.insert(1, make.Roles(role))
                 cells.append(cell)
     sizes = {"rows": str(len(block.rows)), "columns": str(max(map(len, block.rows)))}
-    return make.TableRegion(make.Coords(points=_points(corners(box), page)), *cells, sizes, id=name)
+    return make.TableRegion(
+        make.Coords(points=_points(xml.corners(box), page)), *cells, sizes, id=name
+    )
 
 
 def _text_region(
@@ -131,9 +112,9 @@ def _text_region(
     if not lines:
         return None
     box = Box.around(point for line in lines for point in line.polygon)
-    text = xml_text("\n".join(line.text for line in lines))
+    text = placing.xml_text("\n".join(line.text for line in lines))
     region = make.TextRegion(
-        make.Coords(points=_points(corners(box), page)),
+        make.Coords(points=_points(xml.corners(box), page)),
         *(_line(make, line, f"{name}_line_{i}", page) for i, line in enumerate(lines, start=1)),
         make.TextEquiv(make.Unicode(text)),
         id=name,
@@ -146,15 +127,15 @@ def _text_region(
 def _line(make: ElementMaker, line: Line, name: str, page: Page) -> etree._Element:
     words = [
         make.Word(
-            make.Coords(points=_points(corners(word.box), page)),
+            make.Coords(points=_points(xml.corners(word.box), page)),
             _text(make, word.text, word.confidence),
             id=f"{name}_word_{k}",
         )
-        for k, word in enumerate(words_of(line), start=1)
+        for k, word in enumerate(placing.words_of(line), start=1)
     ]
     return make.TextLine(
         make.Coords(points=_points(line.polygon, page)),
-        make.Baseline(points=_points(baseline(line), page)),
+        make.Baseline(points=_points(placing.baseline(line), page)),
         *words,
         _text(make, line.text, line.confidence),
         id=name,
@@ -162,7 +143,7 @@ def _line(make: ElementMaker, line: Line, name: str, page: Page) -> etree._Eleme
 
 
 def _text(make: ElementMaker, text: str, confidence: float) -> etree._Element:
-    return make.TextEquiv(make.Unicode(xml_text(text)), conf=f"{min(confidence, 1):.4f}")
+    return make.TextEquiv(make.Unicode(placing.xml_text(text)), conf=f"{min(confidence, 1):.4f}")
 
 
 def _points(points: Iterable[Point], page: Page) -> str:
@@ -179,31 +160,31 @@ def from_page(root: etree._Element, file: Path) -> Document:
     baseline, or else its outline or its words; lines with none of these are left out. Raises
     ValueError for what cannot be a place on a page.
     """
-    page = next(descendants(root, "Page"), None)
+    page = next(xml.descendants(root, "Page"), None)
     if page is None:
         raise ValueError("the PAGE file has no Page")
     listed: dict[str, int] = {}
-    for order in children(page, "ReadingOrder"):
+    for order in xml.children(page, "ReadingOrder"):
         _number_regions(order, listed, 0)
     content = _Content(listed)
     content.add_regions(page)
     size = number(page.get("imageWidth")), number(page.get("imageHeight"))
     own = _IMAGE_PAGE.search(page.get("custom") or "")
     page_number = max(int(own[1]), 1) if own else 1
-    result = page_of(size, content.lines, page_number, _dpi(page), content.blocks)
-    source = image_path(page.get("imageFilename") or "", file)
-    return Document(source, (result,), first_text(root, "Creator"))
+    result = xml.page_of(size, content.lines, page_number, _dpi(page), content.blocks)
+    source = xml.image_path(page.get("imageFilename") or "", file)
+    return Document(source, (result,), xml.first_text(root, "Creator"))
 
 
 def _dpi(page: etree._Element) -> float | None:
-    value = share(page.get("imageXResolution"), 1e6)
+    value = xml.share(page.get("imageXResolution"), 1e6)
     inches = {"PPI": 1e6, "PPCM": 2.54e6}.get(page.get("imageResolutionUnit") or "")
     return round(value * inches, 2) if value and inches else None
 
 
 def _number_regions(group: etree._Element, listed: dict[str, int], depth: int) -> None:
     """Number the regions that a group of the reading order names, and its groups within."""
-    entries = list(children(group, *_GROUPS, *_REFERENCES))
+    entries = list(xml.children(group, *_GROUPS, *_REFERENCES))
     for entry in sorted(entries, key=lambda entry: _index(entry.get("index"))):
         if region := entry.get("regionRef"):
             listed.setdefault(region, len(listed))
@@ -225,16 +206,16 @@ class _Content:
 
     def add_regions(self, parent: etree._Element) -> None:
         """Add the regions in a page or region, in the reading order that the page gives."""
-        regions, last = list(children(parent, *_REGIONS)), len(self.listed)
+        regions, last = list(xml.children(parent, *_REGIONS)), len(self.listed)
         for region in sorted(regions, key=lambda r: self.listed.get(r.get("id") or "", last)):
             self._add_region(region)
 
     def _add_region(self, region: etree._Element) -> None:
-        if name_of(region) == "TableRegion" and self._add_table(region):
+        if xml.name_of(region) == "TableRegion" and self._add_table(region):
             return
         numbers = self._add_lines(region)
         if numbers:
-            kind = block_kind(region.get("type") or "") or "paragraph"
+            kind = xml.block_kind(region.get("type") or "") or "paragraph"
             self.blocks.append(Block(kind, tuple(((number,),) for number in numbers)))
         self.add_regions(region)
 
@@ -247,7 +228,7 @@ class _Content:
 
     def _add_table(self, region: etree._Element) -> bool:
         """Add a table whose cells all say their row and column; False if they do not."""
-        cells = list(children(region, "TextRegion"))
+        cells = list(xml.children(region, "TextRegion"))
         places = [_cell_place(cell) for cell in cells]
         known = [place for place in places if place is not None]
         if not known or len(known) < len(cells):
@@ -265,7 +246,7 @@ class _Content:
 
 def _cell_place(cell: etree._Element) -> tuple[int, int] | None:
     """The row and column of a cell, from 0."""
-    for role in descendants(cell, "TableCellRole"):
+    for role in xml.descendants(cell, "TableCellRole"):
         row, column = _index(role.get("rowIndex")), _index(role.get("columnIndex"))
         return (row, column) if max(row, column) < _MOST_CELLS else None
     return None
@@ -273,7 +254,7 @@ def _cell_place(cell: etree._Element) -> tuple[int, int] | None:
 
 def _ordered_lines(region: etree._Element) -> list[etree._Element]:
     """The lines directly in a region, in the order that they say or else that they have."""
-    lines = list(children(region, "TextLine"))
+    lines = list(xml.children(region, "TextLine"))
     places = [int(found[1]) for line in lines if (found := _INDEX.search(line.get("custom") or ""))]
     if len(places) < len(lines):
         return lines
@@ -285,34 +266,34 @@ def _read_line(element: etree._Element) -> Line | None:
     from ocrkit.archive.formats.outlines import line_polygon  # needs NumPy
 
     words = []
-    for word in children(element, "Word"):
+    for word in xml.children(element, "Word"):
         text, confidence = _read_text(word)
-        box = box_around(_coords(word))
+        box = xml.box_around(_coords(word))
         if box:
             words.append(Word(text, 1.0 if confidence is None else confidence, box))
     text, confidence = _read_text(element)
     if not text:
         text = " ".join(word.text for word in words)
     if confidence is None:
-        confidence = mean([word.confidence for word in words])
-    outline = _coords(element) or [point for word in words for point in corners(word.box)]
-    base = [p for node in children(element, "Baseline") for p in _points_of(node)]
+        confidence = xml.mean([word.confidence for word in words])
+    outline = _coords(element) or [point for word in words for point in xml.corners(word.box)]
+    base = [p for node in xml.children(element, "Baseline") for p in _points_of(node)]
     polygon = line_polygon(outline, base, text)
-    return Line(polygon, text, confidence, whole_words(words)) if polygon else None
+    return Line(polygon, text, confidence, xml.whole_words(words)) if polygon else None
 
 
 def _read_text(element: etree._Element) -> tuple[str, float | None]:
     """The text of a line or word, and how sure it is."""
-    texts = list(children(element, "TextEquiv"))
+    texts = list(xml.children(element, "TextEquiv"))
     for equivalent in sorted(texts, key=lambda equivalent: _index(equivalent.get("index"))):
         for name in ("Unicode", "PlainText"):
-            if text := first_text(equivalent, name):
-                return text, share(equivalent.get("conf"))
+            if text := xml.first_text(equivalent, name):
+                return text, xml.share(equivalent.get("conf"))
     return "", None
 
 
 def _coords(element: etree._Element) -> list[Point]:
-    return [point for coords in children(element, "Coords") for point in _points_of(coords)]
+    return [point for coords in xml.children(element, "Coords") for point in _points_of(coords)]
 
 
 def _points_of(element: etree._Element) -> list[Point]:
@@ -320,7 +301,7 @@ def _points_of(element: etree._Element) -> list[Point]:
     if element.get("points") is not None:
         return points(element.get("points"))
     found = []
-    for point in children(element, "Point"):
+    for point in xml.children(element, "Point"):
         x, y = number(point.get("x")), number(point.get("y"))
         if x is not None and y is not None:
             found.append((x, y))
