@@ -34,6 +34,7 @@ from ocrkit.image.strips import (
     magnified,
     page_ink,
     tighten,
+    without_blank_rows,
 )
 
 __all__ = [
@@ -72,5 +73,6 @@ __all__ = [
     "scaled",
     "search_folders",
     "tighten",
+    "without_blank_rows",
     "with_initial",
 ]

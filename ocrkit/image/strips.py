@@ -6,6 +6,7 @@ the right. Training, calibration and every backend call `fit`, so that all get t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -35,6 +36,10 @@ _LOST_INK = 0.01  # if a larger share of the ink would be cut away, letters are 
 _COMPONENT_ROWS = 64  # crops are reduced to this height before that
 _RULE_WIDTH, _RULE_HEIGHT = 0.35, 0.2  # least width and largest height of a rule, as shares
 _CUT_LETTERS = 0.2  # share of the letters, by width, that may reach beyond the rows kept
+# Blank rows of short lines: least ink of a pixel, width of a long line in heights of its crop,
+# height of low ink as a share of the crop, width of a single sign in its heights, and the room that
+# is left above and below, in heights of the ink.
+_DARK, _LONG, _LOW, _SINGLE, _ROOM = 0.5, 8, 0.25, 1.2, 0.15
 
 
 @dataclass(frozen=True)
@@ -231,6 +236,27 @@ def fit(crop: np.ndarray, prep: Preprocessing) -> np.ndarray:
         levels = _contrast(resized) if prep.normalize == "contrast" else reference
         strip[0, :, :content] = cv2.LUT(resized, levels)
     return strip
+
+
+def without_blank_rows(crop: np.ndarray) -> np.ndarray:
+    """A grey crop (H, W) of a short line, cut to the rows of its ink and a little room.
+
+    `tighten` leaves short lines as they are, and their letters may be small in a high crop. The
+    crop comes back whole if it is long, or if its ink is a single sign or low: without the paper
+    around them, a small o would look like a capital one, and a dash like a bar.
+    """
+    height, width = crop.shape
+    ink = cv2.LUT(crop, _contrast(crop)) > _DARK
+    rows = np.flatnonzero(ink.sum(axis=1) > 1)
+    columns = np.flatnonzero(ink.any(axis=0))
+    if not len(rows) or width >= _LONG * height:
+        return crop
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    inked = bottom - top
+    if inked < _LOW * height or columns[-1] + 1 - columns[0] < _SINGLE * inked:
+        return crop
+    room = _ROOM * inked
+    return crop[max(0, int(top - room)) : math.ceil(bottom + room)]
 
 
 def magnified(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:

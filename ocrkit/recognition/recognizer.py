@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocrkit.image import Preprocessing, fit, fitted_width, magnified, tighten
+from ocrkit.image import (
+    Preprocessing,
+    fit,
+    fitted_width,
+    magnified,
+    tighten,
+    without_blank_rows,
+)
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import FILES, load_backend, load_file
 from ocrkit.recognition.ctc import (
@@ -36,8 +43,8 @@ MIN_CONFIDENCE = 0.5
 # Negative log-probability per character above which a line is read a second time, and decoded with
 # the language model if it is still above it.
 UNCERTAIN = 0.08
-# The second time, this share of a crop's rows is cut off above and below, and the rest is stretched
-# by this factor: the letters become larger.
+# The second time the letters are larger: a short line loses its blank rows; of others this share of
+# the rows is cut off above and below, and the rest is drawn so many times as wide.
 SECOND_CUT, SECOND_STRETCH = 0.06, 1.25
 DECODERS = ("greedy", "beam", "language")
 
@@ -134,7 +141,7 @@ class Recognizer:
                 yield index, unsure, log_probs
             else:
                 first[index] = unsure, log_probs
-        larger = {i: magnified(tight[i], SECOND_CUT, SECOND_STRETCH) for i in first}
+        larger = {i: _with_larger_letters(tight[i]) for i in first}
         for index, log_probs in self._outputs(larger):
             second = uncertainty(log_probs), log_probs
             yield index, *min(first[index], second, key=itemgetter(0))
@@ -174,3 +181,11 @@ class Recognizer:
             return best
         language, weight = default_language_model(), self.language_weight
         return beam(log_probs, self.alphabet, language=language, weight=weight)
+
+
+def _with_larger_letters(crop: np.ndarray) -> np.ndarray:
+    """A tightened crop (H, W), for the second reading of an uncertain line."""
+    low = without_blank_rows(crop)
+    if len(low) < (1 - 2 * SECOND_CUT) * len(crop):
+        return low
+    return magnified(crop, SECOND_CUT, SECOND_STRETCH)

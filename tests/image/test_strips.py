@@ -12,6 +12,7 @@ from ocrkit.image import (
     fitted_width,
     magnified,
     tighten,
+    without_blank_rows,
 )
 
 PREP = Preprocessing(trim=False)
@@ -233,3 +234,31 @@ def test_a_closer_look_has_fewer_rows_and_more_columns(shape) -> None:
 def test_preprocessing_that_cannot_be_is_refused(wrong) -> None:
     with pytest.raises(ValueError, match="must be|choose"):
         Preprocessing(**wrong)
+
+
+def signs(height: int, top: int, bottom: int, count: int, width: int = 200) -> np.ndarray:
+    """Paper (height, width) with `count` black bars, 6 px wide and 12 px apart."""
+    crop = np.full((height, width), 240, np.uint8)
+    for i in range(count):
+        crop[top:bottom, 20 + 12 * i : 26 + 12 * i] = 20
+    return crop
+
+
+def test_a_short_line_is_cut_to_its_ink_and_a_little_room():
+    # The ink is 20 rows high, and 15 % of that is left above and below it.
+    assert without_blank_rows(signs(60, 30, 50, count=6)).shape == (26, 200)
+    assert (without_blank_rows(signs(60, 30, 50, count=6))[3:23] < 100).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("crop", "why"),
+    [
+        (signs(60, 30, 50, count=1), "a single sign"),
+        (signs(60, 30, 36, count=6), "low ink, as of dashes"),
+        (signs(60, 30, 50, count=6, width=480), "a long line"),
+        (np.full((60, 200), 240, np.uint8), "no ink"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_look_like_something_else_keeps_its_blank_rows(crop, why):
+    assert without_blank_rows(crop) is crop

@@ -345,7 +345,7 @@ def test_a_recogniser_is_loaded_from_a_checkpoint_alone(memorised, reader, tmp_p
 
 
 def test_unless_told_otherwise_it_reads_in_int8_where_openvino_is_installed(monkeypatch):
-    metadata = SimpleNamespace(alphabet=LETTERS, preprocessing=None)
+    metadata = SimpleNamespace(alphabet=LETTERS, preprocessing=None, language_weight=0.2)
     monkeypatch.setattr(
         "ocrkit.recognition.recognizer.load_file", lambda path, *_: (path.name, metadata)
     )
