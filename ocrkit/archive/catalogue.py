@@ -155,7 +155,7 @@ class Catalogue:
 
     @classmethod
     @contextmanager
-    def of_a_run(cls, folder: Path) -> Iterator[Catalogue]:
+    def open_for_run(cls, folder: Path) -> Iterator[Catalogue]:
         """The catalogue of an output folder, made if it is not there, for the one run that writes.
 
         Raises CatalogueError if another run is at work in the folder, if the file is damaged or of
@@ -176,7 +176,7 @@ class Catalogue:
 
     @classmethod
     @contextmanager
-    def to_look_at(cls, folder: Path) -> Iterator[Catalogue]:
+    def open_to_read(cls, folder: Path) -> Iterator[Catalogue]:
         """The catalogue of an output folder, which is not changed; a run may be at work in it.
 
         Raises CatalogueError if there is none, or if it cannot be read.

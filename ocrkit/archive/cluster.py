@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from ocrkit.archive.tasks import Deal, Outcome, PageReader, Task
+from ocrkit.archive.tasks import Outcome, PageReader, Task, TaskQueue
 from ocrkit.archive.workers import ENDED
 from ocrkit.errors import OcrkitError
 from ocrkit.runtime.packages import needs
@@ -23,7 +23,7 @@ PATIENCE = 600.0  # seconds without any worker before the run ends
 _here = threading.local()  # in a worker: what each of its threads reads with
 
 
-def read_on_cluster(deal: Deal, options: ReadOptions, address: str) -> Iterator[Outcome]:
+def read_on_cluster(queue: TaskQueue, options: ReadOptions, address: str) -> Iterator[Outcome]:
     """Carry out all tasks on the workers of a Dask scheduler; the outcomes come as they are ready.
 
     address: of the scheduler, as tcp://10.0.0.1:8786. The workers must have the kit, and see the
@@ -40,7 +40,7 @@ def read_on_cluster(deal: Deal, options: ReadOptions, address: str) -> Iterator[
     except Exception as error:  # Dask raises many kinds of error for a wrong address
         raise OcrkitError(f"{address}: no Dask scheduler answers: {_one_line(error)}") from error
     with client:
-        yield from _Tasks(client, options).outcomes(deal)
+        yield from _Tasks(client, options).outcomes(queue)
 
 
 class _Tasks:
@@ -52,11 +52,11 @@ class _Tasks:
         self.done: SimpleQueue[Any] = SimpleQueue()
         self.workers_seen = time.monotonic()
 
-    def outcomes(self, deal: Deal) -> Iterator[Outcome]:
+    def outcomes(self, queue: TaskQueue) -> Iterator[Outcome]:
         doubted: list[Task] = []  # their workers were lost, maybe because of another page
         while True:
             most = AHEAD * max(1, self._threads())
-            while len(self.running) < most and (task := deal.take()):
+            while len(self.running) < most and (task := queue.take()):
                 self._submit(task)
             alone = not self.running
             if alone:
@@ -68,7 +68,7 @@ class _Tasks:
                 doubted.append(task)
                 continue
             outcome = outcome or Outcome(task, None, f"{task.source}: {ENDED}")
-            deal.done(outcome)
+            queue.done(outcome)
             yield outcome
 
     def _submit(self, task: Task) -> None:
@@ -80,11 +80,11 @@ class _Tasks:
         """The next task that is done; None for its outcome if all workers that had it ended."""
         from distributed import KilledWorker
 
-        future = self._patiently(lambda: self.done.get(timeout=LOOK))
+        future = self._wait_for(lambda: self.done.get(timeout=LOOK))
         task = self.running.pop(future.key)
         try:
             # The answer may be lost with its worker, and is then computed again.
-            return task, self._patiently(lambda: future.result(timeout=LOOK))
+            return task, self._wait_for(lambda: future.result(timeout=LOOK))
         except KilledWorker:
             return task, None
         except (OcrkitError, ModuleNotFoundError):
@@ -93,7 +93,7 @@ class _Tasks:
             reason = f"the cluster could not read {task.source}: {_one_line(error)}"
             raise OcrkitError(reason) from error
 
-    def _patiently(self, get: Callable[[], Any]) -> Any:
+    def _wait_for(self, get: Callable[[], Any]) -> Any:
         """What `get` returns, as long as it takes, unless all workers stay away."""
         while True:
             try:

@@ -15,7 +15,7 @@ from ocrkit.archive.plan import Plan, make_plan
 from ocrkit.archive.report import REPORT, TABLE
 from ocrkit.archive.results import Output, write_results
 from ocrkit.archive.run import file_error, outcomes
-from ocrkit.archive.tasks import Deal, Outcome, Source
+from ocrkit.archive.tasks import Outcome, Source, TaskQueue
 from ocrkit.document import Document
 from ocrkit.errors import CatalogueError, OcrkitError
 from ocrkit.pipeline import ReadOptions, reader_name
@@ -73,14 +73,14 @@ class FolderRun:
         CheckpointError if there are no such weights.
         """
         text = fingerprint(options)
-        with Catalogue.of_a_run(folder) as catalogue:
+        with Catalogue.open_for_run(folder) as catalogue:
             plan = make_plan(catalogue, sources, roots, catalogue.settings(text), output)
             _remove_parts(folder, plan)
             work = sum(reason != "unchanged" for _, reason in plan.files)
             yield cls(catalogue, options, output, plan, expected=work)
 
     def left_out(self, others: Sequence[Path]) -> list[Path]:
-        """Files that are no images, without those that a run has written."""
+        """Files that are not images, without those that a run has written."""
         written = self.catalogue.outputs()
         absolute = {path: Path(os.path.abspath(path)) for path in others}
         own = {self.catalogue.folder.absolute() / name for name in OWN}
@@ -92,8 +92,8 @@ class FolderRun:
         Raises CheckpointError and MissingPartError if nothing can be read, and CatalogueError if
         the catalogue cannot be written. What was done until then is kept.
         """
-        deal = Deal(self._sources())
-        for outcome in outcomes(deal, self.options, self.output.jobs, self.output.cluster):
+        queue = TaskQueue(self._sources())
+        for outcome in outcomes(queue, self.options, self.output.jobs, self.output.cluster):
             yield from self._take_finished()
             yield from self._store(outcome)
         yield from self._take_finished()

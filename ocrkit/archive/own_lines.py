@@ -254,7 +254,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> tuple[tuple[int, int, int | None]
 
 
 def _rows(data: bytes) -> Iterator[list[str]]:
-    """The cells of a table in UTF-8 or UTF-16, parted by tabs, semicolons or commas."""
+    """The cells of a table in UTF-8 or UTF-16, separated by tabs, semicolons or commas."""
     utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = data.decode("utf-16" if utf16 else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     head = text.partition("\n")[0]

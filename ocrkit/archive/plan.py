@@ -15,7 +15,7 @@ from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.results import OVERLAY, Output
 from ocrkit.files import output_stems
 
-# Why a file is dealt with, and how a run says it.
+# Why a run takes a file, and how it says so.
 REASONS = {
     "new": "new",
     "changed": "changed",
@@ -31,7 +31,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Files with the reason, one of REASONS, why they are dealt with, in the order of a run.
+    """Files with the reason, one of REASONS, why the run takes them, in the order of a run.
 
     settings: the number of the settings in the catalogue.
     """

@@ -46,7 +46,7 @@ def write_report(catalogue: Catalogue, summary: str, left_out: Sequence[Path] = 
 
     Pages are sorted by expected CER or, where it is unknown, by confidence, the worst first; pages
     without text come last. summary: what the run did, in one line. left_out: files in the folders
-    that are no images.
+    that are not images.
 
     Raises OutputError if a file cannot be written.
     """
@@ -136,7 +136,7 @@ def _failures(files: Sequence[FileRow]) -> Iterator[str]:
 
 def _left_out(paths: Sequence[Path]) -> Iterator[str]:
     if paths:
-        yield f"<h2>{len(paths)} files that are no images</h2><ul>"
+        yield f"<h2>{len(paths)} files that are not images</h2><ul>"
         yield from (f"<li>{_shown(path)}" for path in paths[:LISTED])
         yield "</ul>" + _more(len(paths))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocrkit.archive.tasks import Deal, Outcome, Source, read_here
+from ocrkit.archive.tasks import Outcome, Source, TaskQueue, read_here
 from ocrkit.archive.workers import read_in_processes
 from ocrkit.document import Document
 from ocrkit.pipeline import ReadOptions, reader_name
@@ -36,7 +36,7 @@ def read_documents(
 ) -> Iterator[Result]:
     """Read files in this process, or in `jobs` worker processes; yields in the order of `paths`.
 
-    jobs: how many processes, of one thread each; pages are dealt out to them one by one. None reads
+    jobs: how many processes, of one thread each; they get pages one by one. None reads
     in this process, in which the networks use all cores. settings: fields of ReadOptions; they come
     before those of `options`.
 
@@ -58,8 +58,8 @@ def read_documents(
             begun[path] = _File(path, reader)
             yield Source(path)
 
-    deal = Deal(to_read(), lambda: len(begun) < HELD * (1 + (jobs or 0)))
-    for outcome in outcomes(deal, options, jobs):
+    queue = TaskQueue(to_read(), lambda: len(begun) < HELD * (1 + (jobs or 0)))
+    for outcome in outcomes(queue, options, jobs):
         begun[outcome.task.source].add(outcome)
         while yielded < len(sources) and (file := begun.get(sources[yielded])) and file.complete:
             yielded += 1
@@ -70,14 +70,14 @@ def read_documents(
 
 
 def outcomes(
-    deal: Deal, options: ReadOptions, jobs: int | None, cluster: str | None = None
+    queue: TaskQueue, options: ReadOptions, jobs: int | None, cluster: str | None = None
 ) -> Iterator[Outcome]:
     """The outcome of every task: from a Dask cluster, worker processes, or this process."""
     if cluster is not None:
         from ocrkit.archive.cluster import read_on_cluster
 
-        return read_on_cluster(deal, options, cluster)
-    return read_here(deal, options) if jobs is None else read_in_processes(deal, options, jobs)
+        return read_on_cluster(queue, options, cluster)
+    return read_here(queue, options) if jobs is None else read_in_processes(queue, options, jobs)
 
 
 @dataclass

@@ -72,7 +72,7 @@ def search(query: str, folder: str | Path, limit: int = 20) -> list[Hit]:
     folder has no catalogue.
     """
     parsed = parse(query)
-    with Catalogue.to_look_at(Path(folder)) as catalogue:
+    with Catalogue.open_to_read(Path(folder)) as catalogue:
         return search_in(catalogue, parsed, limit)
 
 

@@ -94,7 +94,7 @@ class PageReader:
         return None if self.read_ahead else page
 
 
-class Deal:
+class TaskQueue:
     """Which page is read next: the remaining pages of files that were begun, then a new file.
 
     Sources are taken from their iterator only when a page is asked for, so that thousands of files
@@ -122,7 +122,7 @@ class Deal:
         self.waiting.extendleft(reversed(tasks))
 
     def done(self, outcome: Outcome) -> None:
-        """The answer to a task. If it is the number of pages, these are dealt out next."""
+        """The answer to a task. If it is the number of pages, these come next."""
         if not outcome.task.number:
             known = self.known.pop(outcome.task.source)
             self._add(outcome.task.source, known, outcome.count or 0)
@@ -139,15 +139,15 @@ class Deal:
         self.waiting.extend(Task(path, number) for number in numbers)
 
 
-def read_here(deal: Deal, options: ReadOptions) -> Iterator[Outcome]:
+def read_here(queue: TaskQueue, options: ReadOptions) -> Iterator[Outcome]:
     """Carry out all tasks in this process; raises what `ReadOptions.load` raises."""
     reader = None
-    while (task := deal.take()) is not None:
+    while (task := queue.take()) is not None:
         if reader is None:
             options.load()
             reader = PageReader(options)
         outcome = reader(task)
-        deal.done(outcome)
+        queue.done(outcome)
         yield outcome
 
 

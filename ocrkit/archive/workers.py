@@ -13,7 +13,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from ocrkit.archive.tasks import Deal, Outcome, PageReader, Task
+from ocrkit.archive.tasks import Outcome, PageReader, Task, TaskQueue
 from ocrkit.errors import OcrkitError
 from ocrkit.processor import usable_cores
 
@@ -48,7 +48,7 @@ def _free_memory() -> int:
     return sys.maxsize
 
 
-def read_in_processes(deal: Deal, options: ReadOptions, jobs: int) -> Iterator[Outcome]:
+def read_in_processes(queue: TaskQueue, options: ReadOptions, jobs: int) -> Iterator[Outcome]:
     """Carry out all tasks in up to `jobs` processes; the outcomes come as they are ready.
 
     A process that ends costs only the page that it was reading: its other task is given to another,
@@ -59,11 +59,11 @@ def read_in_processes(deal: Deal, options: ReadOptions, jobs: int) -> Iterator[O
     pool = _Pool(options, jobs)
     try:
         while True:
-            pool.give(deal)
+            pool.give(queue)
             if not pool.working():
                 return
-            for outcome in pool.outcomes(deal):
-                deal.done(outcome)
+            for outcome in pool.outcomes(queue):
+                queue.done(outcome)
                 yield outcome
     finally:
         pool.close()
@@ -108,7 +108,7 @@ class _Pool:
         self.workers: list[_Worker] = []
         self.ended: Counter[Task] = Counter()
 
-    def give(self, deal: Deal) -> None:
+    def give(self, queue: TaskQueue) -> None:
         """Give each worker a task, then each a second one; start workers as they are needed."""
         for worker in [w for w in self.workers if w.given >= PAGES and not w.tasks]:
             self.workers.remove(worker)
@@ -116,16 +116,16 @@ class _Pool:
         for depth in range(1, AHEAD + 1):
             for worker in self.workers:
                 fresh = worker.given < PAGES
-                if fresh and len(worker.tasks) < depth and (task := deal.take()):
+                if fresh and len(worker.tasks) < depth and (task := queue.take()):
                     worker.give(task)
-            while len(self.workers) < self.jobs and (task := deal.take()):
+            while len(self.workers) < self.jobs and (task := queue.take()):
                 self.workers.append(_Worker(self.options))
                 self.workers[-1].give(task)
 
     def working(self) -> bool:
         return any(worker.tasks for worker in self.workers)
 
-    def outcomes(self, deal: Deal) -> Iterator[Outcome]:
+    def outcomes(self, queue: TaskQueue) -> Iterator[Outcome]:
         """Wait until a worker says something, and hand on what all of them have said."""
         by_pipe = {worker.pipe: worker for worker in self.workers}
         for pipe in wait(list(by_pipe)):
@@ -133,7 +133,7 @@ class _Pool:
             try:
                 answer = worker.pipe.recv()
             except (EOFError, OSError):
-                yield from self._lost(worker, deal)
+                yield from self._lost(worker, queue)
                 continue
             if isinstance(answer, Exception):
                 raise answer
@@ -143,7 +143,7 @@ class _Pool:
             else:
                 worker.ready = True
 
-    def _lost(self, worker: _Worker, deal: Deal) -> Iterator[Outcome]:
+    def _lost(self, worker: _Worker, queue: TaskQueue) -> Iterator[Outcome]:
         """A worker has ended: blame the page that it was reading, and no other."""
         self.workers.remove(worker)
         code = worker.end()
@@ -160,7 +160,7 @@ class _Pool:
             if self.ended[task] == ATTEMPTS:
                 worker.tasks.popleft()
                 yield Outcome(task, None, f"{task.source}: {ENDED}")
-        deal.give_back(list(worker.tasks))
+        queue.give_back(list(worker.tasks))
 
     def close(self) -> None:
         for worker in self.workers:

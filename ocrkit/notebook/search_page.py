@@ -51,7 +51,7 @@ def serve(
 
     Raises CatalogueError if there is nothing to search, MissingPartError if Voila is missing.
     """
-    with Catalogue.to_look_at(folder):
+    with Catalogue.open_to_read(folder):
         pass
     with needs("Voila", "'ocrkit[search-page]'", "use `ocrkit search` or the widget"):
         from voila.app import Voila

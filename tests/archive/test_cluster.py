@@ -71,7 +71,7 @@ def test_a_worker_that_is_lost_costs_no_page(cluster: LocalCluster, tmp_path: Pa
         for step in run.steps():
             if run.pages == 5 and step.file is None:
                 os.kill(first, signal.SIGKILL)
-        with Catalogue.to_look_at(out) as catalogue:
+        with Catalogue.open_to_read(out) as catalogue:
             (file,) = catalogue.files()
     assert (file.state, file.pages, file.error) == ("read", 30, None)
     assert (out / "a.txt").read_text().split("\f")[-1] == "page of 79 rows\n"

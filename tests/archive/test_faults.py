@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyP
 
 def test_two_runs_at_once_into_one_folder() -> None:
     Path("out").mkdir()
-    with Catalogue.of_a_run(Path("out")):
+    with Catalogue.open_for_run(Path("out")):
         result = run("read", scan("a.png"), "-o", "out")
     assert result.exit_code == 1
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("out: "))

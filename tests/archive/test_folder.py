@@ -207,7 +207,7 @@ def test_results_beside_the_scans_are_not_read_in_the_next_run() -> None:
 def test_a_second_run_into_the_same_folder_at_once_is_told_so() -> None:
     Path("out").mkdir()
     with (
-        Catalogue.of_a_run(Path("out")),
+        Catalogue.open_for_run(Path("out")),
         pytest.raises(CatalogueError, match="out: another run is at work in this folder"),
     ):
         read_into("out", [scan("a.png")])
@@ -295,7 +295,7 @@ def test_a_name_that_is_no_utf_8_has_results_and_is_found() -> None:
 
 def test_the_file_is_as_sure_as_its_lines() -> None:
     read_into("out", [scan("a.tif", 50, 60)], options=OPTIONS)
-    with Catalogue.to_look_at(Path("out")) as catalogue:
+    with Catalogue.open_to_read(Path("out")) as catalogue:
         (file,) = catalogue.files()
     assert (file.state, file.count, file.pages, file.error) == ("read", 2, 2, None)
     assert file.confidence == pytest.approx(0.95)
@@ -327,7 +327,7 @@ def test_pages_that_are_to_be_skipped_are_neither_read_nor_missing(
     assert step.error is None and step.document
     assert [page.number for page in step.document.pages] == [1, 4]
     assert read_into("out", [source], options=options)[0] == "1 unchanged"
-    with Catalogue.to_look_at(Path("out")) as catalogue:
+    with Catalogue.open_to_read(Path("out")) as catalogue:
         assert [row.state for row in catalogue.page_rows()].count("skipped") == 3
 
 

@@ -36,7 +36,7 @@ class Parsed(HTMLParser):
 
 
 def report(left_out: tuple[Path, ...] = ()) -> tuple[Parsed, list[dict[str, str]]]:
-    with Catalogue.of_a_run(Path("out")) as catalogue:
+    with Catalogue.open_for_run(Path("out")) as catalogue:
         path = write_report(catalogue, "3 written", left_out)
     with open("out/report.csv", encoding="utf-8", newline="") as file:
         return Parsed(path.read_text("utf-8")), list(csv.DictReader(file))
@@ -48,7 +48,7 @@ def sure(page: Page, confidence: float) -> Page:
 
 def test_the_worst_pages_come_first_and_pages_without_text_last() -> None:
     read_into("out", [scan("a.tif", 50, 60, 70, 80)])
-    with Catalogue.of_a_run(Path("out")) as catalogue:
+    with Catalogue.open_for_run(Path("out")) as catalogue:
         catalogue.add_page(1, sure(page_of("good", number=1), 0.99))
         catalogue.add_page(1, page_of(number=2))
         catalogue.add_page(1, sure(page_of("doubtful", number=3), 0.6))
@@ -64,7 +64,7 @@ def test_the_worst_pages_come_first_and_pages_without_text_last() -> None:
 def test_lines_that_a_page_left_out_are_counted() -> None:
     read_into("out", [scan("a.png", 50)])
     page = page_of("good", number=1)
-    with Catalogue.of_a_run(Path("out")) as catalogue:
+    with Catalogue.open_for_run(Path("out")) as catalogue:
         catalogue.add_page(
             1, replace(page, left_out=(LeftOut(page.lines[0], "low confidence"),) * 3)
         )

@@ -30,7 +30,7 @@ PAGES = {
 
 
 def catalogue_of(folder: Path, pages: dict[str, Page]) -> Path:
-    with Catalogue.of_a_run(folder) as catalogue:
+    with Catalogue.open_for_run(folder) as catalogue:
         settings = catalogue.settings("")
         for name, page in pages.items():
             path = scan(folder / f"{name}.png")
@@ -130,7 +130,7 @@ def test_a_long_line_is_cut_around_the_word(tmp_path: Path) -> None:
 
 def test_a_page_that_was_read_again_is_found_by_its_new_words_only(tmp_path: Path) -> None:
     folder = catalogue_of(tmp_path, {"a": page_of("mill"), "b": page_of("mine")})
-    with Catalogue.of_a_run(folder) as catalogue:
+    with Catalogue.open_for_run(folder) as catalogue:
         catalogue.add_page(1, page_of("water"))
     assert search("mill", folder) == []
     assert [hit.file for hit in search("water", folder)] == ["a.png"]
@@ -139,7 +139,7 @@ def test_a_page_that_was_read_again_is_found_by_its_new_words_only(tmp_path: Pat
 
 def test_a_folder_can_be_searched_while_a_run_writes_into_it(tmp_path: Path) -> None:
     folder = catalogue_of(tmp_path, {"a": page_of("mill")})
-    with Catalogue.of_a_run(folder) as catalogue:
+    with Catalogue.open_for_run(folder) as catalogue:
         catalogue.add_page(1, page_of("water"))
         assert len(search("water", folder)) == 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from ocrkit.archive import workers
 from ocrkit.archive.run import read_documents
-from ocrkit.archive.tasks import Deal, Outcome, Source, Task
+from ocrkit.archive.tasks import Outcome, Source, Task, TaskQueue
 from ocrkit.archive.workers import read_in_processes, sensible_jobs
 from ocrkit.errors import CheckpointError
 from ocrkit.pipeline import ReadOptions
@@ -19,26 +19,26 @@ from tests.archive.kills import draw_pages, kill_runs, running, start, texts
 DEADLY = ReadOptions(detector=OneLine(deadly=77), recognizer=HeightReader())
 
 
-def take_all(deal: Deal) -> list[tuple[str, int]]:
+def take_all(queue: TaskQueue) -> list[tuple[str, int]]:
     taken = []
-    while task := deal.take():
+    while task := queue.take():
         taken.append((str(task.source), task.number))
     return taken
 
 
 def test_the_pages_of_a_file_are_dealt_out_once_it_is_counted() -> None:
-    deal = Deal(iter([Source(Path("a")), Source(Path("b"), frozenset({2}), 3)]))
-    first = deal.take()
+    queue = TaskQueue(iter([Source(Path("a")), Source(Path("b"), frozenset({2}), 3)]))
+    first = queue.take()
     assert first == Task(Path("a"), 0)
-    deal.done(Outcome(Task(Path("a"), 0), None, count=2))
-    assert take_all(deal) == [("a", 1), ("a", 2), ("b", 1), ("b", 3)]
+    queue.done(Outcome(Task(Path("a"), 0), None, count=2))
+    assert take_all(queue) == [("a", 1), ("a", 2), ("b", 1), ("b", 3)]
 
 
 def test_a_file_that_cannot_be_counted_has_no_pages_to_read() -> None:
-    deal = Deal(iter([Source(Path("a"))]))
-    deal.take()
-    deal.done(Outcome(Task(Path("a"), 0), None, "a: damaged"))
-    assert deal.take() is None
+    queue = TaskQueue(iter([Source(Path("a"))]))
+    queue.take()
+    queue.done(Outcome(Task(Path("a"), 0), None, "a: damaged"))
+    assert queue.take() is None
 
 
 def test_files_are_taken_only_as_they_are_needed() -> None:
@@ -49,18 +49,18 @@ def test_files_are_taken_only_as_they_are_needed() -> None:
             begun.append(name)
             yield Source(Path(name), count=2)
 
-    deal = Deal(sources())
-    deal.take(), deal.take()
+    queue = TaskQueue(sources())
+    queue.take(), queue.take()
     assert begun == ["a"]
-    assert deal.take() == Task(Path("b"), 1)
+    assert queue.take() == Task(Path("b"), 1)
     assert begun == ["a", "b"]
 
 
 def test_tasks_that_are_given_back_come_first_and_in_order() -> None:
-    deal = Deal(iter([Source(Path("a"), count=4)]))
-    taken = [task for _ in range(3) if (task := deal.take())]
-    deal.give_back(taken[1:])
-    assert take_all(deal) == [("a", 2), ("a", 3), ("a", 4)]
+    queue = TaskQueue(iter([Source(Path("a"), count=4)]))
+    taken = [task for _ in range(3) if (task := queue.take())]
+    queue.give_back(taken[1:])
+    assert take_all(queue) == [("a", 2), ("a", 3), ("a", 4)]
 
 
 def test_the_pages_of_one_file_are_read_by_several_processes(
@@ -150,7 +150,7 @@ def test_weights_that_a_process_cannot_load_stop_the_whole(tmp_path: Path) -> No
 
 def test_no_process_is_left_when_the_reading_is_stopped(tmp_path: Path) -> None:
     sources = (Source(scan(tmp_path / f"{i}.png", 50 + i)) for i in range(20))
-    outcomes = read_in_processes(Deal(sources), OPTIONS, 2)
+    outcomes = read_in_processes(TaskQueue(sources), OPTIONS, 2)
     next(outcomes)
     begun = workers.get_context("spawn").active_children()
     assert begun

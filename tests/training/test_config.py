@@ -22,7 +22,8 @@ def test_auto_is_bfloat16_if_the_processor_computes_in_it(monkeypatch, fast):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"repeat": 0}, {"patience": -1}, {"minutes": -0.5}, {"synthetic": -1.0}]
+    "wrong",
+    [{"repeat": 0}, {"patience": 0}, {"minutes": 0}, {"minutes": -0.5}, {"synthetic": -1.0}],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="must be above 0, synthetic not below 0"):
