@@ -19,8 +19,8 @@
 
 UV_VERSION := 0.13.9
 WORKSHOP := output/workshop
-OUT   ?= output/read
-IP    ?= localhost
+OUT   := output/read
+IP    := localhost
 READ  := .venv-read
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -70,7 +70,7 @@ lab: $(STAMP) ## copy the notebooks to my_notebooks/, if they are not there yet,
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/my_notebooks
 
 search-page: $(STAMP) ## search an output folder in a browser, without Python: make search-page OUT=output/scans
-	$(BIN)/python -m ocrkit.notebook.search_page --ip $(IP) $(OUT)
+	$(BIN)/python -m ocrkit.notebook.search_page --ip "$(IP)" "$(OUT)"
 
 notebooks: $(STAMP) ## run every notebook from top to bottom and store its outputs
 	$(BIN)/python -m ocrkit.notebook.running $(sort $(wildcard $(NOTEBOOKS)))

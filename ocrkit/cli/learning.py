@@ -40,6 +40,7 @@ from ocrkit.cli.options import (
     ValidationOption,
     WidthOption,
     WorkersOption,
+    no_address,
 )
 from ocrkit.cli.session import Session, make_folder, open_session, status
 
@@ -56,7 +57,11 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write an HTML page with the worst lines."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write an HTML page with the worst lines.",
+            callback=no_address,
         ),
     ] = None,
     json_lines: JsonOption = False,
@@ -90,7 +95,14 @@ def evaluate(
 def train(
     sources: LabelledArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the new weights.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder for the new weights.",
+            callback=no_address,
+        ),
     ] = Path("output/mine"),
     start_from: StartOption = None,
     validation: ValidationOption = None,

@@ -153,7 +153,7 @@ def _with_initials(
     large &= (width > 0.12 * tall) & (width < 1.6 * tall)
     large &= pieces.area > 0.15 * width * tall  # not a ring around a word
     for capital in pieces.boxes[large]:
-        lines = _parted_from(capital, lines, page, height, detector)
+        lines = _without_capital(capital, lines, page, height, detector)
         x0, y0, x1, y1 = capital.tolist()
         boxes = _boxes(lines)
         beside = _beside_capital(capital, boxes, height, 0.25 * (x0 - x1))
@@ -190,7 +190,7 @@ def _beside_capital(
     return beside & (boxes[:, 2] - left > INITIAL_LINES * height)
 
 
-def _parted_from(
+def _without_capital(
     capital: np.ndarray, lines: list[Found], page: np.ndarray, height: float, detector: Detector
 ) -> list[Found]:
     """The lines, those that reach into a large capital found once more without it.

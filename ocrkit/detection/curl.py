@@ -17,6 +17,8 @@ REACH = 0.5  # the largest slope, px down for 1 px across
 DEGREE = 6  # of the polynomial that the slopes follow
 ROUNDS = 3  # the first measures the curl, the others what is left of it
 POINTS = 12  # along each edge of a line on a curled page
+LONGEST = 32_000  # px; OpenCV moves the pixels of no larger picture
+BAND = 1024  # rows whose pixels are moved at a time, because their coordinates take much memory
 
 
 def is_curled(polygons: Sequence[np.ndarray]) -> bool:
@@ -36,20 +38,24 @@ def curl(page: np.ndarray) -> np.ndarray:
     """How far down the lines of a grey page (H, W) uint8 lie in each column: px, float64 (W,).
 
     In narrow strips from top to bottom a curved line is nearly straight. The shift between the
-    projection profiles of neighbouring strips is the slope of the lines there.
+    projection profiles of neighbouring strips is the slope of the lines there. 0 for a page that is
+    too narrow or too large to measure.
     """
     scale = min(1.0, SIDE / page.shape[1])
     small = scaled(page, scale)
+    if small.shape[1] < 2 * STRIPS or max(page.shape) > LONGEST:
+        return np.zeros(page.shape[1])
     ink = page_ink(small).clip(0, 1)
     ink[ink < 0.4] = 0
     x = np.arange(small.shape[1]) + 0.5
     total = np.zeros(len(x))
     for _ in range(ROUNDS):
         slopes, weights = _slopes(flattened(ink, total))
-        if not weights.any():
+        degree = min(DEGREE, int((weights > 0).sum()) // 3)
+        if not degree:
             break
         at = (np.arange(len(slopes)) + 1) * len(x) / STRIPS
-        fitted = Polynomial.fit(at, slopes, DEGREE, w=weights, domain=[0, len(x)])
+        fitted = Polynomial.fit(at, slopes, degree, w=weights, domain=[0, len(x)])
         inked = at[weights > 0]
         slope = fitted(np.clip(x, inked.min(), inked.max()))
         total += np.cumsum(np.clip(slope, -REACH, REACH))
@@ -60,9 +66,13 @@ def curl(page: np.ndarray) -> np.ndarray:
 def flattened(page: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """A page (H, W) with each column moved up by its shift in px."""
     height, width = page.shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    y += shifts.astype(np.float32)
-    return cv2.remap(page, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns, moved = np.arange(width, dtype=np.float32), np.empty_like(page)
+    for start in range(0, height, BAND):
+        band = moved[start : start + BAND]
+        x, y = np.meshgrid(columns, np.arange(start, start + len(band), dtype=np.float32))
+        y += shifts.astype(np.float32)
+        band[:] = cv2.remap(page, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return moved
 
 
 def on_curled(polygon: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -28,6 +28,8 @@ def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bo
     boxes: (n, 4), those of the lines that were found. rest: the pieces outside of them. The text is
     "" for marks that their shape does not tell.
     """
+    if not len(boxes):  # the place of a row is judged by the lines
+        return []
     height = rest.height
     width, tall = (rest.size / height).T
     fits = (width <= WIDEST) & (tall <= TALLEST) & (np.maximum(width, tall) >= SMALLEST)

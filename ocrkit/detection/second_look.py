@@ -17,7 +17,7 @@ HEADLINES = 4  # the most places that are looked at
 TURNED, TURNED_WIDTH = 3.0, 1.6  # the least length of a turned line, and its largest height
 TURNED_LETTERS = 3
 # Of a page without lines:
-FEW, FEW_SPECKS = 6, 40  # so few letters are looked for, among so few other pieces of ink
+FEW, FEW_SPECKS = 6, 40  # at most so many letters, among at most so many pieces of ink
 FEW_INK = 1.2  # what is darker is ink; see `page_ink`
 FEW_HEIGHT, FEW_SHARE = 10, 0.4  # px, the least of a letter; and the most of the page
 FEW_MARGIN = 0.35  # around a letter, in its heights

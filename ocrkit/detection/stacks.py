@@ -38,7 +38,8 @@ def stacks(polygons: Sequence[np.ndarray], texts: Sequence[str]) -> list[Stack]:
         return []
     low, high = (np.array([end(p, axis=0) for p in polygons]) for end in (np.min, np.max))
     middle, height = (low + high) / 2, (high - low)[:, 1]
-    level = (low[:, 1] < middle[:, 1:]) & (middle[:, 1:] < high[:, 1])  # [i, j]: j is beside i
+    # [i, j]: the middle of i is within j
+    level = (low[:, 1] < middle[:, 1:]) & (middle[:, 1:] < high[:, 1])
     alone = level.sum(axis=1) == 1
     letters = [i for i, t in enumerate(texts) if alone[i] and len(t) == 1 and _is_capital(t)]
     letters.sort(key=lambda i: middle[i, 1])

@@ -1,8 +1,8 @@
 """The search widget as a web page, for people who have a browser and no Python.
 
 `python -m ocrkit.notebook.search_page output/scans` serves the page with Voila. Each visitor gets a
-Python process of their own, which lives as long as the page is open. The browser can only use the
-widget: Voila takes no code from it, and the widget only reads.
+Python process of their own, which ends some minutes after the page was closed; their number has no
+limit. The browser can only use the widget: Voila takes no code from it, and the widget only reads.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 
 from ocrkit.archive.catalogue import Catalogue
 from ocrkit.errors import OcrkitError
+from ocrkit.plain import one_line
 from ocrkit.runtime.packages import needs
 
-UNSEEN = 300  # seconds after which the process of a page that is no longer open ends
+IDLE_SECONDS = 300  # after which the process of a page that is no longer open ends
 # Voila's page asks another server for a font of icons. Nothing may come from elsewhere, so that the
 # page is the same without a network, and nobody learns who searches.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"
@@ -27,8 +28,8 @@ def notebook(folder: Path) -> str:
     """The notebook, as JSON, that makes the page: a heading and the widget for this folder."""
     import nbformat
 
-    folder = folder.absolute()
-    title = f"Search in {folder.name}"
+    folder = folder.resolve()
+    title = f"Search in {one_line(folder.name)}"
     code = f"from ocrkit.notebook.search import Search\nSearch({str(folder)!r})"
     cells = [
         # HTML, because a name may have signs that mean something in Markdown.
@@ -64,7 +65,8 @@ def serve(
                 f"--Voila.ip={ip}",
                 f"--port={port}",
                 f"--Voila.open_browser={open_browser}",
-                f"--MappingKernelManager.cull_idle_timeout={UNSEEN}",
+                f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
+                "--MappingKernelManager.cull_interval=60",
                 "--VoilaConfiguration.allow_template_override=NO",
             ],
             tornado_settings={"headers": {"Content-Security-Policy": POLICY}},

@@ -98,15 +98,17 @@ class Recognizer:
         path = weights_path(name_or_path)
         if path.suffix in FILES:
             run, metadata = load_file(path, backend, precision)
-            return cls._with(run, metadata, decoder)
+            return cls._from_settings(run, metadata, decoder)
         from ocrkit.recognition.network import CRNN
 
         model = CRNN.load(path)
         run = load_backend(backend or "pytorch", model, precision)
-        return cls._with(run, model, decoder)
+        return cls._from_settings(run, model, decoder)
 
     @classmethod
-    def _with(cls, run: Backend, settings: ReaderMetadata | CRNN, decoder: str) -> Recognizer:
+    def _from_settings(
+        cls, run: Backend, settings: ReaderMetadata | CRNN, decoder: str
+    ) -> Recognizer:
         return cls(
             run,
             settings.alphabet,

@@ -10,9 +10,10 @@ temperature: Guo et al., "On Calibration of Modern Neural Networks", 2017. Here 
 last layer are divided by it, so that every backend is calibrated, and greedy readings stay the
 same.
 
-LANGUAGE is a language model that has not counted the held-out lines (the kit's own has, and knows
-their texts). With it, the weight of the language model that has the lowest CER on these lines is
-found too; else the weight stays as it is.
+LANGUAGE is a language model that has not counted the held-out lines, made by
+`python -m ocrkit.training.language_counts --training-only` (the kit's own knows their texts). With
+it, the weight of the language model with the lowest CER on these lines is found too; else the
+weight stays as it is.
 """
 
 from __future__ import annotations
@@ -127,9 +128,11 @@ def line_logits(
 def main() -> None:
     """Calibrates a checkpoint on the held-out books of packed lines."""
     try:
-        weights, folder, output, *language = sys.argv[1:]
+        weights, folder, output, *rest = sys.argv[1:]
+        (language,) = rest or [None]
     except ValueError:
         raise SystemExit(__doc__) from None
+    counts = LanguageModel.load(language) if language else None
     model, packed = CRNN.load(weights), PackedLines.load(folder)
     books = held_out_books(packed.names)
     chosen = [i for i, name in enumerate(packed.names) if book_of(name) in books]
@@ -140,9 +143,9 @@ def main() -> None:
         error = expected_calibration_error(*outcomes(logits, model.alphabet, value))
         print(f"temperature {value:.3f}: expected calibration error {error:.4f}")
     model = with_temperature(model, temperature)
-    if language:
+    if counts:
         calibrated = [(values / temperature, text) for values, text in logits]
-        rates = rates_by_weight(calibrated, model.alphabet, LanguageModel.load(language[0]))
+        rates = rates_by_weight(calibrated, model.alphabet, counts)
         for weight, rate in rates.items():
             print(f"language weight {weight}: CER {rate:.4f}")
         model.language_weight = min(rates, key=rates.__getitem__)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -33,6 +35,23 @@ def test_the_curl_of_a_page_is_measured_to_a_few_pixels() -> None:
 def test_a_flat_page_and_an_empty_one_have_no_curl() -> None:
     assert np.ptp(curl(page_of_text())) < 4
     assert np.ptp(curl(np.full((300, 400), 240, np.uint8))) == 0
+
+
+def test_a_page_that_is_too_narrow_or_has_ink_in_few_places_has_no_curl() -> None:
+    narrow = np.full((300, 40), 240, np.uint8)
+    narrow[::7] = 20
+    assert not curl(narrow).any()
+    column = np.full((700, 900), 240, np.uint8)
+    column[100:600:30, 400:430] = 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(curl(column)).all()
+
+
+def test_a_high_page_is_flattened_as_its_parts_are() -> None:
+    page = np.random.default_rng(0).integers(0, 256, (3000, 60), dtype=np.uint8)
+    flat = flattened(page, np.full(60, 7.0))
+    np.testing.assert_array_equal(flat[:-7], page[7:])
 
 
 def test_lines_of_a_flattened_page_follow_the_curl_of_the_page() -> None:

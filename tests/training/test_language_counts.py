@@ -17,3 +17,16 @@ def test_no_manifest_gives_no_lines():
 def test_synthetic_lines_are_the_same_each_time_and_another_with_another_seed():
     assert list(generated_lines(20)) == list(generated_lines(20))
     assert list(generated_lines(20)) != list(generated_lines(20, seed=78))
+
+
+def test_books_that_are_held_out_can_be_left_out(tmp_path):
+    """Of four books of ten lines and one of one, the small one is held out for validation."""
+    rows = [
+        f"set-source-book{b}-page-{n}.png\tbook {b}"
+        for b, count in enumerate((1, 10, 10, 10))
+        for n in range(count)
+    ]
+    manifest = tmp_path / "lines.tsv"
+    manifest.write_text("\n".join(rows), encoding="utf-8")
+    assert "book 0" in set(transcribed_lines([manifest]))
+    assert set(transcribed_lines([manifest], training_only=True)) == {"book 1", "book 2", "book 3"}
