@@ -328,6 +328,34 @@ def test_a_page_of_text_is_not_turned_for_a_stroke_that_looks_like_a_letter() ->
     assert len(read_page(page, Detector(), Reader()).lines) == 5
 
 
+class SaysAlways:
+    """Reads every line as the same text."""
+
+    def __init__(self, text: str) -> None:
+        self.reading = Reading(text, 0.95, (WordReading(text, 0.95, 0.0, 1.0),))
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+        return [self.reading for _ in crops]
+
+
+@pytest.mark.parametrize(("lines", "kept"), [(3, 3), (6, 0)])
+def test_lines_of_marks_above_each_other_are_a_printed_picture_and_left_out(lines, kept) -> None:
+    stacked = FixedDetector(
+        tuple(rectangle(10, 8 + 14 * i, 190, 20 + 14 * i) for i in range(lines))
+    )
+    page = read_page(PAGE, stacked, SaysAlways("*****"))
+    assert len(page.lines) == kept
+    assert [left.reason for left in page.left_out] == ["only marks"] * (lines - kept)
+
+
+def test_the_only_figure_of_a_page_is_found_where_the_detector_finds_nothing() -> None:
+    sheet = Image.new("L", (600, 400), 250)
+    ImageDraw.Draw(sheet).text((280, 170), "9", 20, ImageFont.load_default(60))
+    (line,) = read_page(np.asarray(sheet), FixedDetector(()), SaysAlways("9")).lines
+    assert line.text == "9"
+    assert line.box.x0 < 300 < line.box.x1
+
+
 def test_a_bent_line_has_its_outline_and_its_words_follow_it() -> None:
     x = [20.0, 60.0, 100.0, 140.0, 180.0]
     y = [40.0, 30.0, 26.0, 30.0, 40.0]

@@ -14,7 +14,7 @@ from ocrkit.image import Preprocessing
 from ocrkit.metrics import cer
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import load_backend
-from ocrkit.recognition.ctc import beam, log_softmax
+from ocrkit.recognition.ctc import beam
 from ocrkit.recognition.language import LanguageModel
 from ocrkit.recognition.network import CRNN, ModelConfig
 from ocrkit.recognition.reading import Reading
@@ -376,10 +376,28 @@ def test_the_weight_of_the_language_model_goes_with_the_network(suffix, tmp_path
 
 
 def test_the_language_model_decides_more_with_a_higher_weight():
-    """`says` gives every other character a small share; the language model knows only `ab`."""
-    run, language = says({3: "a", 8: "c"}, confidence=0.55), LanguageModel.count(["ab"] * 50)
-    log_probs = log_softmax(run(np.zeros((1, 1, 32, WIDE), np.float32))[:, 0])
-    texts = [beam(log_probs, LETTERS, 8, language, weight).text for weight in (0.0, 0.2, 2.0)]
-    assert texts[0] == beam(log_probs, LETTERS).text
-    assert "ab" not in texts[0]
-    assert "ab" in texts[-1]
+    """An `a`, then `c` or, a little less probably, `b`; the language model knows only `ab`."""
+    language = LanguageModel.count(["ab"] * 50)
+    steps = [{"a": 1.0}, {}, {"c": 0.6, "b": 0.4}]
+    probs = [
+        [0.0 if step else 1.0, *(step.get(c, 0.0) for c in LETTERS.characters)] for step in steps
+    ]
+    log_probs = np.log(np.array(probs) + 1e-6)
+    texts = [beam(log_probs, LETTERS, 8, language, weight).text for weight in (0.0, 0.02, 2.0)]
+    assert texts == ["ac", "ac", "ab"]
+
+
+def test_a_short_line_that_is_uncertain_is_read_again_without_its_blank_rows():
+    """The ink is 20 of 60 rows high, so 26 rows are left and the strip becomes wider."""
+    run, widths = says({3: "a"}, confidence=0.3), []
+
+    def backend(images: np.ndarray) -> np.ndarray:
+        widths.append(images.shape[3])
+        return run(images)
+
+    line = np.full((60, 200), 240, np.uint8)
+    for x in range(20, 90, 12):
+        line[30:50, x : x + 6] = 20
+    Recognizer(backend, LETTERS, Preprocessing(32), decoder="language")([line])
+    # 200 columns of 60 rows, then of 26 rows, at 32 rows; each padded to a multiple of 32.
+    assert widths == [128, 256]
