@@ -177,7 +177,7 @@ class Catalogue:
     @classmethod
     @contextmanager
     def open_to_read(cls, folder: Path) -> Iterator[Catalogue]:
-        """The catalogue of an output folder, which is not changed; a run may be at work in it.
+        """The catalogue of an output folder as it is now; a run may go on writing into it.
 
         Raises CatalogueError if there is none, or if it cannot be read.
         """
@@ -196,6 +196,8 @@ class Catalogue:
         """The catalogue of an output folder, to replace pages in it; a run may be at work in it.
 
         Raises CatalogueError if there is none, or if it cannot be written.
+            with _errors(folder):
+                connection.execute("BEGIN")  # all that is read is of one moment
         """
         with _open(folder, "rw") as connection:
             _check_version(connection, folder)
