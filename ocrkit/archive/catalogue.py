@@ -12,7 +12,7 @@ import os
 import sqlite3
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -192,8 +192,8 @@ class Catalogue:
 
     @classmethod
     @contextmanager
-    def to_correct(cls, folder: Path) -> Iterator[Catalogue]:
-        """The catalogue of an output folder, to replace pages in it; a run may be at work in it.
+    def open_to_correct(cls, folder: Path) -> Iterator[Catalogue]:
+        """The catalogue of an output folder, to change pages in it; a run may be at work in it.
 
         Raises CatalogueError if there is none, or if it cannot be written.
             with _errors(folder):
@@ -315,6 +315,14 @@ class Catalogue:
 
     def add_failed_page(self, file: int, number: int, error: str) -> None:
         """Note that a page could not be read; a page of that number is removed."""
+    def change_page(self, file: int, number: int, change: Callable[[Page], Page]) -> None:
+        """Store what `change` makes of a page. A page that was not read stays as it is."""
+        sql = "SELECT data FROM pages WHERE file = ? AND number = ? AND data IS NOT NULL"
+        with self._change() as connection:
+            for (data,) in list(connection.execute(sql, (file, number))):
+                self._remove_page(connection, file, number)
+                self._insert_page(connection, file, change(_page(data)))
+
         with self._change() as connection:
             self._remove_page(connection, file, number)
             sql = "INSERT INTO pages (file, number, error) VALUES (?, ?, ?)"

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from ocrkit import load_document, save, search
+from ocrkit.archive.catalogue import Catalogue
 from ocrkit.archive.corrected import index_corrections, keep_corrections
 from ocrkit.document import Document, LeftOut, Line, Page
-from tests.archive.helpers import page_of, read_into, scan
+from ocrkit.notebook.corrections import Corrections
+from ocrkit.pipeline import ReadOptions
+from ocrkit.recognition.reading import Reading
+from tests.archive.helpers import HeightReader, OneLine, page_of, read_into, scan
 
 
 def corrected(page: Page, number: int, text: str) -> Page:
@@ -138,7 +142,8 @@ def test_a_line_that_was_deleted_costs_the_one_below_it_nothing(tmp_path: Path) 
     twice = moved(line, 0, 1)
     with_both = replace(document.pages[0], lines=(line,), left_out=(LeftOut(twice, "no text"),))
     gone = replace(with_both, left_out=(LeftOut(replace(twice, correction=""), "no text"),))
-    index_corrections(out / "a.json", [with_both])
+    with Catalogue.open_to_correct(out) as catalogue:
+        catalogue.replace_pages(1, [with_both])
     save(replace(document, pages=(gone,)), out / "a.json")
     correct(out, "roses")
     read_into(out, [source], formats=("json",))
@@ -146,5 +151,52 @@ def test_a_line_that_was_deleted_costs_the_one_below_it_nothing(tmp_path: Path) 
 
 
 def test_a_json_outside_of_an_output_folder_is_in_no_catalogue(tmp_path: Path) -> None:
-    index_corrections(tmp_path / "a.json", [page_of("first")])
+    index_corrections(tmp_path / "a.json", [(page_of("first"), page_of("second"))])
     assert list(tmp_path.iterdir()) == []
+
+
+# --- one by one, with the review
+
+
+SURE = ReadOptions(detector=OneLine(), recognizer=HeightReader(confidence=1.0))
+
+
+def test_a_correction_of_an_old_reading_goes_into_the_new_one(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    read_into(out, [source], options=SURE)  # the JSON keeps the old reading
+    Corrections(out / "a.json").correct("sixty roses")
+    assert found("roses", out) == ["sixty roses"] and found("rows", out) == []
+    with Catalogue.open_to_read(out) as catalogue:
+        (line,) = catalogue.document(1).pages[0].lines
+    assert (line.text, line.correction, line.confidence) == ("page of 60 rows", "sixty roses", 1.0)
+
+
+def test_a_correction_during_a_run_does_not_count_as_a_reading(tmp_path: Path) -> None:
+    source, out = scan(tmp_path / "a.tif", 60, 70), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    with Catalogue.open_for_run(out) as catalogue:
+        catalogue.forget_pages(1)
+        catalogue.add_failed_page(1, 2, "damaged")
+    review = Corrections(out / "a.json")
+    review.correct("sixty roses")
+    review.correct("seventy roses")
+    with Catalogue.open_to_read(out) as catalogue:
+        assert catalogue.known_pages(1) == frozenset()
+        assert catalogue.page_errors(1) == {2: "damaged"}
+
+
+def test_an_outline_that_was_drawn_again_stays_when_other_formats_are_written(
+    tmp_path: Path,
+) -> None:
+    source, out = scan(tmp_path / "a.png", 60), tmp_path / "out"
+    read_into(out, [source], formats=("json",))
+    review = Corrections(out / "a.json")
+    outline = ((0.0, 0.0), (150.0, 0.0), (150.0, 20.0), (0.0, 20.0))
+    review.redraw(outline, Reading("twenty rosse", 0.5))
+    review.correct("twenty roses")
+    assert found("roses", out) == ["twenty roses"]
+    read_into(out, [source], formats=("json", "txt"))
+    (line,) = load_document(out / "a.json").pages[0].lines
+    assert (line.text, line.correction, line.polygon) == ("twenty rosse", "twenty roses", outline)
+    assert (out / "a.txt").read_text() == "twenty roses\n"
