@@ -280,9 +280,10 @@ def test_a_correction_of_an_old_reading_goes_into_the_new_one(tmp_path: Path) ->
     read_into(out, [source], options=SURE)  # the JSON keeps the old reading
     Corrections(out / "a.json").correct("sixty roses")
     assert found("roses", out) == ["sixty roses"] and found("rows", out) == []
-    with Catalogue.open_to_read(out) as catalogue:
-        (line,) = catalogue.document(1).pages[0].lines
+    read_into(out, [source], options=SURE)
+    (line,) = load_document(out / "a.json").pages[0].lines
     assert (line.text, line.correction, line.confidence) == ("page of 60 rows", "sixty roses", 1.0)
+    assert (out / "a.txt").read_text() == "sixty roses\n"
 
 
 def test_a_correction_during_a_run_does_not_count_as_a_reading(tmp_path: Path) -> None:
