@@ -12,7 +12,7 @@ import os
 import sqlite3
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,8 +27,8 @@ from ocrkit.runtime.weights import WEIGHTS
 NAME, LOCK = "ocrkit.db", "ocrkit.lock"
 VERSION = 1  # of the tables
 TABLES = """
-CREATE TABLE settings (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE files (
+CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS files (
     id INTEGER PRIMARY KEY,
     path NOT NULL UNIQUE,             -- absolute; bytes where it is no UTF-8
     name NOT NULL,                    -- as it was given
@@ -45,8 +45,8 @@ CREATE TABLE files (
     reader TEXT,                      -- the program and the weights
     read_at TEXT                      -- UTC
 );
-CREATE INDEX files_sha256 ON files (sha256);
-CREATE TABLE pages (
+CREATE INDEX IF NOT EXISTS files_sha256 ON files (sha256);
+CREATE TABLE IF NOT EXISTS pages (
     id INTEGER PRIMARY KEY,
     file INTEGER NOT NULL REFERENCES files,
     number INTEGER NOT NULL,
@@ -56,12 +56,20 @@ CREATE TABLE pages (
     data BLOB,                        -- the page as in the JSON format, by zlib
     UNIQUE (file, number)
 );
-CREATE TABLE outputs (path NOT NULL PRIMARY KEY, file INTEGER NOT NULL REFERENCES files,
-    format TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
-CREATE VIRTUAL TABLE page_words USING fts5(
+CREATE TABLE IF NOT EXISTS outputs (
+    path NOT NULL PRIMARY KEY,
+    file INTEGER NOT NULL REFERENCES files,
+    format TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS json_files (
+    file INTEGER PRIMARY KEY REFERENCES files,
+    size INTEGER NOT NULL, changed INTEGER NOT NULL, -- when it was written, as in `files`
+    sha256 TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE IF NOT EXISTS page_words USING fts5(
     text, content='', tokenize='unicode61 remove_diacritics 0');
-CREATE VIRTUAL TABLE word_parts USING fts5(
+CREATE VIRTUAL TABLE IF NOT EXISTS word_parts USING fts5(
     word, content='words', content_rowid='id', tokenize='trigram', columnsize=0);
 """
 
@@ -167,7 +175,7 @@ class Catalogue:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 with connection:
                     connection.execute("BEGIN IMMEDIATE")
-                    if not connection.execute("PRAGMA user_version").fetchone()[0]:
+                    if connection.execute("PRAGMA user_version").fetchone()[0] in (0, VERSION):
                         for statement in TABLES.split(";\n"):
                             connection.execute(statement)
                         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -177,7 +185,7 @@ class Catalogue:
     @classmethod
     @contextmanager
     def open_to_read(cls, folder: Path) -> Iterator[Catalogue]:
-        """The catalogue of an output folder, which is not changed; a run may be at work in it.
+        """The catalogue of an output folder as it is now; a run may go on writing into it.
 
         Raises CatalogueError if there is none, or if it cannot be read.
         """
@@ -188,12 +196,14 @@ class Catalogue:
             )
         with _open(folder, "ro") as connection:
             _check_version(connection, folder)
+            with _errors(folder):
+                connection.execute("BEGIN")  # all that is read is of one moment
             yield cls(connection, folder)
 
     @classmethod
     @contextmanager
-    def to_correct(cls, folder: Path) -> Iterator[Catalogue]:
-        """The catalogue of an output folder, to replace pages in it; a run may be at work in it.
+    def open_to_correct(cls, folder: Path) -> Iterator[Catalogue]:
+        """The catalogue of an output folder, to change pages in it; a run may be at work in it.
 
         Raises CatalogueError if there is none, or if it cannot be written.
         """
@@ -305,6 +315,14 @@ class Catalogue:
                 self._remove_page(connection, file, page.number)
                 self._insert_page(connection, file, page)
 
+    def change_page(self, file: int, number: int, change: Callable[[Page], Page]) -> None:
+        """Store what `change` makes of a page. A page that was not read stays as it is."""
+        sql = "SELECT data FROM pages WHERE file = ? AND number = ? AND data IS NOT NULL"
+        with self._change() as connection:
+            for (data,) in list(connection.execute(sql, (file, number))):
+                self._remove_page(connection, file, number)
+                self._insert_page(connection, file, change(_page(data)))
+
     def add_skipped_page(self, file: int, number: int) -> None:
         """Note that a page is not to be read."""
         with self._change() as connection:
@@ -375,6 +393,17 @@ class Catalogue:
         """All files of results: the file that each was made of, and its format."""
         rows = self._rows("SELECT path, file, format FROM outputs")
         return {_path(path): (file, format) for path, file, format in rows}
+
+    def set_written_json(self, file: int, content: Content) -> None:
+        """Note what the JSON file of a file holds when all its results are written."""
+        values = (file, content.size, content.changed, content.sha256)
+        with self._change() as connection:
+            connection.execute("INSERT OR REPLACE INTO json_files VALUES (?, ?, ?, ?)", values)
+
+    def written_json(self, file: int) -> Content | None:
+        """The JSON file of a file as the kit wrote it; None if it wrote none."""
+        rows = self._rows("SELECT size, changed, sha256 FROM json_files WHERE file = ?", file)
+        return next((Content(*row) for row in rows), None)
 
     # --- the rest
 

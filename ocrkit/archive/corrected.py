@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ocrkit.archive.catalogue import NAME, Catalogue
@@ -25,17 +26,22 @@ def keep_corrections(document: Document, path: Path) -> Document:
     except DocumentError:  # a damaged file; it is replaced by one that is whole
         return document
     before = {page.number: page for page in old.pages}
-    pages = [
-        _carried_over(page, before[page.number]) if page.number in before else page
-        for page in document.pages
-    ]
+    pages = []
+    for page in document.pages:
+        if page.number in before:
+            page, lost = _carried_over(page, before[page.number])
+            for line in lost:
+                page = with_line(page, line)
+        pages.append(page)
     return replace(document, pages=tuple(pages))
 
 
-def index_corrections(path: Path, pages: Sequence[Page]) -> None:
+def index_corrections(path: Path, changed: Iterable[tuple[Page, Page]]) -> None:
     """Let a search find the text of pages that were corrected in the JSON file at this path.
 
-    The catalogue is that of the output folder in which the file is. Without one nothing is done.
+    changed: pages of the file before and after the change. The catalogue is that of the output
+    folder in which the file is; without one nothing is done. It may have another reading of a page
+    than the file: then it keeps its own, with the corrections. Pages that it lacks are left out.
 
     Raises CatalogueError if the catalogue cannot be written.
     """
@@ -43,10 +49,11 @@ def index_corrections(path: Path, pages: Sequence[Page]) -> None:
     folder = next((parent for parent in path.parents if (parent / NAME).is_file()), None)
     if folder is None or not path.name.endswith(SUFFIX):
         return
-    with Catalogue.to_correct(folder) as catalogue:
+    with Catalogue.open_to_correct(folder) as catalogue:
         stem = path.relative_to(folder).with_name(path.name.removesuffix(SUFFIX))
         if (file := catalogue.file_of(stem)) is not None:
-            catalogue.replace_pages(file, pages)
+            for old, new in changed:
+                catalogue.change_page(file, new.number, partial(_indexed, old=old, new=new))
 
 
 def with_line(page: Page, line: Line) -> Page:
@@ -61,14 +68,20 @@ def with_line(page: Page, line: Line) -> Page:
     )
 
 
-def _carried_over(page: Page, old: Page) -> Page:
+def _indexed(page: Page, old: Page, new: Page) -> Page:
+    """A page of the catalogue after `old` became `new` in the JSON."""
+    # A corrected line that the page lacks is added by the next run.
+    return new if page == old else _carried_over(page, new)[0]
+
+
+def _carried_over(page: Page, old: Page) -> tuple[Page, list[Line]]:
     """The page with the corrections of its old reading, in lines with about the same outline.
 
-    A line that is found no more is added if it was given a text.
+    Also returned: corrected lines with a text for which the page has no line.
     """
     if (page.width, page.height) != (old.width, old.height):
-        return page
-    # The JSON is where people correct: what is no longer corrected there, is so nowhere.
+        return page, []
+    # The JSON is where people correct. A line without a correction in the JSON has none.
     lines = [replace(line, correction=None) for line in page.lines]
     lost = []
     deleted = {left.line.polygon for left in page.left_out}
@@ -81,10 +94,7 @@ def _carried_over(page: Page, old: Page) -> Page:
             lines[best] = replace(lines[best], correction=corrected.correction)
         elif corrected.correction:
             lost.append(corrected)
-    page = replace(page, lines=tuple(lines))
-    for line in lost:
-        page = with_line(page, line)
-    return page
+    return replace(page, lines=tuple(lines)), lost
 
 
 def _corrected(page: Page) -> Iterator[Line]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrkit.archive.catalogue import LOCK, NAME, Catalogue, Content, FileRow, fingerprint
 from ocrkit.archive.corrected import SUFFIX, keep_corrections
+from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.plan import Plan, make_plan
 from ocrkit.archive.report import REPORT, TABLE
-from ocrkit.archive.results import Output, write_results
+from ocrkit.archive.results import OVERLAY, Output, write_results
 from ocrkit.archive.run import file_error, outcomes
 from ocrkit.archive.tasks import Outcome, Source, TaskQueue
 from ocrkit.document import Document
 from ocrkit.errors import CatalogueError, OcrkitError
+from ocrkit.files import write
 from ocrkit.pipeline import ReadOptions, reader_name
 
 # Files that a run keeps in the output folder, beside the results.
@@ -181,33 +184,73 @@ class FolderRun:
     def _finish(self, begun: _Begun, error: str | None = None) -> Step:
         """Write the results of a file whose pages are all in the catalogue, as far as possible."""
         file = begun.file
-        document = self._document(file)
+        document, json = self._document(file)
         error = error or file_error(self.catalogue.page_errors(file.id), len(document.pages))
         written = False
         if document.pages or not error:
             try:
-                results = list(write_results(document, self._stem(file), self.output))
+                document = self._write(file, document, json)
                 written = True
                 self.written += 1
-                self.catalogue.add_outputs(file.id, results)
             except CatalogueError:
                 raise
             except OcrkitError as reason:
                 error = error or str(reason)
+            except OSError as reason:  # what was written is gone already
+                error = error or f"{file.name}: {reason.strerror}"
         self.catalogue.finish(file.id, document, error)
         return Step(file, document if document.pages or not error else None, error, written)
 
-    def _document(self, file: FileRow) -> Document:
+    def _write(self, file: FileRow, document: Document, json: bytes | None) -> Document:
+        """Write the results of a file; returns the document that was written.
+
+        json: the JSON file whose corrections the document has. If it was changed since, the new
+        corrections are taken over before it is replaced.
+        """
+        stem = self._stem(file)
+        output = self._output(file, json)
+        results: list[tuple[Path, str]] = []
+        content = None
+        if "json" in output.formats:
+            ((path, data),) = FORMATS["json"].files(document, stem)
+            while _content(path) != json:
+                document, json = self._document(file)
+                ((path, data),) = FORMATS["json"].files(document, stem)
+            results.append((write(path, data), "json"))
+            content = Content.of(path)
+            output = self._output(file, json)
+        others = tuple(name for name in output.formats if name != "json")
+        results += write_results(document, stem, replace(output, formats=others))
+        self.catalogue.add_outputs(file.id, results)
+        if content:
+            self.catalogue.set_written_json(file.id, content)
+        return document
+
+    def _output(self, file: FileRow, json: bytes | None) -> Output:
+        """What is to be written of a file: after a correction also what was written before."""
+        known = self.catalogue.written_json(file.id)
+        if json is None or (known and known.sha256 == hashlib.sha256(json).hexdigest()):
+            return self.output
+        before = self.plan.written.get(file.id, {})
+        there = [name for name, paths in before.items() if any(map(os.path.exists, paths))]
+        formats = dict.fromkeys([*self.output.formats, *(n for n in there if n != OVERLAY)])
+        overlay = self.output.overlay or OVERLAY in there
+        return replace(self.output, formats=tuple(formats), overlay=overlay)
+
+    def _document(self, file: FileRow) -> tuple[Document, bytes | None]:
         """The pages that were read, with the corrections in the JSON that was there before.
 
-        The catalogue then has them too, so that the corrected text is found.
+        The catalogue then has them too, so that the corrected text is found. Also returned: what
+        that JSON file held.
         """
         read = self.catalogue.document(file.id)
-        document = keep_corrections(read, Path(f"{self._stem(file)}{SUFFIX}"))
+        path = Path(f"{self._stem(file)}{SUFFIX}")
+        json = _content(path)
+        document = keep_corrections(read, path)
         pairs = zip(document.pages, read.pages, strict=True)
         if changed := [page for page, old in pairs if page != old]:
             self.catalogue.replace_pages(file.id, changed)
-        return document
+        return document, json
 
     def _stem(self, file: FileRow) -> Path:
         return Path(os.path.normpath(self.catalogue.folder / file.stem))
@@ -220,6 +263,14 @@ class _Begun:
     file: FileRow
     count: int | None
     done: int = 0
+
+
+def _content(path: Path) -> bytes | None:
+    """What a file holds; None if it is not there or cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _remove_parts(folder: Path, plan: Plan) -> None:

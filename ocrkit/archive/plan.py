@@ -6,11 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from ocrkit.archive.catalogue import Catalogue, FileRow
+from ocrkit.archive.catalogue import Catalogue, Content, FileRow
 from ocrkit.archive.formats import FORMATS
 from ocrkit.archive.results import OVERLAY, Output
 from ocrkit.files import output_stems
@@ -24,7 +23,7 @@ REASONS = {
     "reading": "begun before",
     "again": "to be read again",
     "unwritten": "read, but without these results",
-    "corrected": "with a JSON changed since, as by corrections",
+    "corrected": "whose JSON was changed, for example by corrections",
     "unchanged": "unchanged",
 }
 
@@ -33,11 +32,13 @@ REASONS = {
 class Plan:
     """Files with the reason, one of REASONS, why the run takes them, in the order of a run.
 
-    settings: the number of the settings in the catalogue.
+    settings: the number of the settings in the catalogue. written: the results of earlier runs, by
+    the number of their file and their format.
     """
 
     files: list[tuple[FileRow, str]]
     settings: int
+    written: Mapping[int, Mapping[str, Sequence[Path]]]
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -76,8 +77,9 @@ def make_plan(
     files = []
     for path, source in named.items():
         row = replace(known[path], name=str(source))
-        files.append((row, _reason(row, settings, output, written.get(row.id, {}))))
-    return Plan(files, settings)
+        reason = _reason(catalogue, row, settings, output, written.get(row.id, {}))
+        files.append((row, reason))
+    return Plan(files, settings, written)
 
 
 def _placed(
@@ -106,7 +108,11 @@ def _placed(
 
 
 def _reason(
-    row: FileRow, settings: int, output: Output, written: Mapping[str, Sequence[Path]]
+    catalogue: Catalogue,
+    row: FileRow,
+    settings: int,
+    output: Output,
+    written: Mapping[str, Sequence[Path]],
 ) -> str:
     if row.state != "read":
         return row.state
@@ -126,13 +132,24 @@ def _reason(
     )
     if not complete:
         return "unwritten"
-    return "corrected" if _changed_since(row, written.get("json", ())) else "unchanged"
+    corrected = any(_was_corrected(catalogue, row.id, path) for path in written.get("json", ()))
+    return "corrected" if corrected else "unchanged"
 
 
-def _changed_since(row: FileRow, results: Iterable[Path]) -> bool:
-    """Whether results of a file were changed after the catalogue said that it was read."""
-    if row.read_at is None:
+def _was_corrected(catalogue: Catalogue, file: int, path: Path) -> bool:
+    """Whether the JSON of a file is another than the kit wrote.
+
+    A copy may have another time. If its content is the same, the time is remembered, so that the
+    next run need not look into it.
+    """
+    try:
+        written, now = catalogue.written_json(file), path.stat()
+        if written and (written.size, written.changed) == (now.st_size, now.st_mtime_ns):
+            return False
+        content = Content.of(path)
+    except OSError:  # it cannot be read: there is nothing to take over
         return False
-    read = datetime.fromisoformat(row.read_at).replace(tzinfo=UTC).timestamp()
-    # The time in the catalogue is cut to whole seconds.
-    return any(path.is_file() and path.stat().st_mtime >= read + 1 for path in results)
+    if content and written and written.sha256 == content.sha256:
+        catalogue.set_written_json(file, content)
+        return False
+    return content is not None

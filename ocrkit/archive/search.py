@@ -25,7 +25,7 @@ _PIECE = re.compile(r'(-?)"([^"]*)(?:"|$)|(\S+)')
 
 @dataclass(frozen=True)
 class Match:
-    """A word that was found: the number of its line, from 1, the text as it was read, its box."""
+    """A word that was found: the number of its line, from 1, its text or correction, its box."""
 
     line: int
     text: str

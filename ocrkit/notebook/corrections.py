@@ -203,10 +203,10 @@ class Corrections:
             )
         data = to_json(document)
         write(path, data)
-        pages = zip(document.pages, self.documents[file].pages, strict=True)
+        pages = zip(self.documents[file].pages, document.pages, strict=True)
         self._saved[file], self.documents[file] = data, document
         try:
-            index_corrections(path, [page for page, old in pages if page is not old])
+            index_corrections(path, [(old, new) for old, new in pages if new is not old])
         except CatalogueError as error:  # the correction is saved all the same
             warnings.warn(
                 f"a search does not find this correction before the next `ocrkit read` ({error})",

@@ -61,7 +61,8 @@ class Search(ipywidgets.VBox):
         else:
             count = len(self.hits)
             more = "the best " if count == self.limit else ""
-            self._say(f"{more}{count} pages" if self.hits else "Nothing was found.")
+            pages = f"{more}{count} page{'s' * (count != 1)}"
+            self._say(pages if self.hits else "Nothing was found.")
         self.pages.options = [
             (f"{one_line(hit.file)}, p. {hit.page}: {one_line(hit.snippet)}", i)
             for i, hit in enumerate(self.hits)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ocrkit import search
+from ocrkit.archive import search as search_module
 from ocrkit.archive.catalogue import Catalogue, Content
 from ocrkit.archive.search import LONGEST, parse
 from ocrkit.archive.words import differ_by_one, normalised, tokens
@@ -142,6 +144,26 @@ def test_a_folder_can_be_searched_while_a_run_writes_into_it(tmp_path: Path) -> 
     with Catalogue.open_for_run(folder) as catalogue:
         catalogue.add_page(1, page_of("water"))
         assert len(search("water", folder)) == 1
+
+
+def test_a_page_that_is_replaced_during_a_search_is_shown_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = catalogue_of(tmp_path, {"a": page_of("mine"), "b": page_of("mill")})
+    find = search_module._pages
+
+    def then_replaced(*query: Any) -> Any:
+        found = find(*query)
+        with Catalogue.open_for_run(folder) as catalogue:
+            catalogue.forget_pages(2)
+            catalogue.add_page(1, page_of("water", number=2))  # in the row of the other
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search_module, "_pages", then_replaced)
+        (hit,) = search("mill", folder, limit=1)
+    assert (hit.file, hit.snippet) == ("b.png", "mill")
+    assert search("mill", folder) == []
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_words_are_found_and_boxed_where_they_are(lab: Lab, tmp_path: Path) -> N
 
         field.fill("old")
         widget.get_by_role("button", name="Search").click()
-        expect(status).to_have_text("1 pages")
+        expect(status).to_have_text("1 page")
         picture = widget.get_by_alt_text("mill.png, page 1")
         expect(picture).to_be_visible()
         box, scan = widget.get_by_title("old").bounding_box(), picture.bounding_box()

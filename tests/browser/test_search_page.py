@@ -71,7 +71,7 @@ def test_a_visitor_finds_words_on_a_page_that_needs_nothing_from_elsewhere(
             field = widget.get_by_label("Search").first
             field.fill("old")
             field.press("Enter")
-            expect(widget.get_by_role("status")).to_have_text("1 pages")
+            expect(widget.get_by_role("status")).to_have_text("1 page")
             picture = widget.get_by_alt_text("mill.png, page 1")
             expect(picture).to_be_visible()
             box, scan = widget.get_by_title("old").bounding_box(), picture.bounding_box()
