@@ -75,6 +75,7 @@ def test_every_file_has_the_metadata_of_the_checkpoint(model, folder):
         "alphabet": model.alphabet.characters,
         "preprocessing": asdict(model.preprocessing),
         "provenance": model.provenance,
+        "language_weight": model.language_weight,
     }
     assert [*(json.loads(text) for text in stored), inc] == [expected] * 4
 

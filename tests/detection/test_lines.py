@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrkit import Recognizer, read_page
 from ocrkit.detection.lines import LineDetector
 from ocrkit.document import Box
 
@@ -201,13 +202,16 @@ def test_scraps_have_no_lines(shape: tuple[int, int], grey: int) -> None:
     assert detector()(np.full(shape, grey, np.uint8)) == []
 
 
-def test_blank_paper_and_pictures_have_no_lines() -> None:
+def test_blank_paper_has_no_lines_and_a_picture_gives_no_text() -> None:
     rng = np.random.default_rng(0)
     paper = np.clip(rng.normal(230, 3, (800, 600)), 0, 255).astype(np.uint8)
     assert detector()(paper) == []
-    blur = cv2.GaussianBlur(rng.normal(0, 1, (800, 600)), (0, 0), 3)
-    picture = np.clip(128 + 60 * blur / blur.std(), 0, 255).astype(np.uint8)
-    assert len(detector()(picture)) <= 2
+    for _ in range(3):
+        blur = cv2.GaussianBlur(rng.normal(0, 1, (800, 600)), (0, 0), 3)
+        picture = np.clip(128 + 60 * blur / blur.std(), 0, 255).astype(np.uint8)
+        # The detector may mark some blots; the reader then says that they are no text.
+        assert len(detector()(picture)) <= 8
+        assert read_page(picture, detector(), Recognizer.load()).lines == ()
 
 
 @settings(max_examples=30)
