@@ -129,7 +129,7 @@ def main() -> None:
     """Calibrates a checkpoint on the held-out books of packed lines."""
     try:
         weights, folder, output, *rest = sys.argv[1:]
-        (language,) = rest or [None]
+        (language,) = rest or [""]
     except ValueError:
         raise SystemExit(__doc__) from None
     counts = LanguageModel.load(language) if language else None
