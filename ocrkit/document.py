@@ -228,7 +228,7 @@ class Page:
         """The character error rate to expect, from the calibrated confidences; None without text.
 
         It is the mean probability of a character to be wrong; characters and lines that were not
-        found at all are not in it. On the test sets of the model card it was 1 to 4 times as high
+        found at all are not in it. On the test sets of the model card it was 1 to 5 times as high
         as the true rate of the lines, and twice as high on average.
         """
         return 1 - self.confidence if any(line.text for line in self.lines) else None

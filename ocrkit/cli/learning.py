@@ -25,6 +25,7 @@ from ocrkit.cli.options import (
     HiddenOption,
     JsonOption,
     LabelledArgument,
+    LessonFolder,
     LinesOption,
     MinutesOption,
     ModelNameOption,
@@ -40,7 +41,7 @@ from ocrkit.cli.options import (
     ValidationOption,
     WidthOption,
     WorkersOption,
-    no_address,
+    WorstLinesOption,
 )
 from ocrkit.cli.session import Session, make_folder, open_session, status
 
@@ -54,16 +55,7 @@ def evaluate(
     sources: LabelledArgument,
     recognizer: RecognizerOption = None,
     decoder: DecoderOption = "language",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write an HTML page with the worst lines.",
-            callback=no_address,
-        ),
-    ] = None,
+    output: WorstLinesOption = None,
     json_lines: JsonOption = False,
 ) -> None:
     """Measure how well lines with a known text are read, or pages with a .txt beside their scan.
@@ -94,16 +86,7 @@ def evaluate(
 
 def train(
     sources: LabelledArgument,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Folder for the new weights.",
-            callback=no_address,
-        ),
-    ] = Path("output/mine"),
+    output: LessonFolder = Path("output/mine"),
     start_from: StartOption = None,
     validation: ValidationOption = None,
     epochs: EpochsOption = 30,

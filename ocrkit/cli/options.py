@@ -52,6 +52,22 @@ OutputOption = Annotated[
         callback=no_address,
     ),
 ]
+LessonFolder = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for the new weights.", callback=no_address
+    ),
+]
+WorstLinesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write an HTML page with the worst lines.",
+        callback=no_address,
+    ),
+]
 FormatOption = Annotated[
     str | None,
     typer.Option(

@@ -203,6 +203,8 @@ def _without_capital(
         return lines
     x0, y0 = int(capital[2]) + 1, max(0, int(capital[1] - height))
     x1, y1 = int(boxes[beside, 2].max() + height), int(capital[3] + height)
+    if x1 - x0 < INITIAL_LINES * height:  # nothing stands beside it
+        return lines
     found = [np.asarray(p, np.float64) + (x0, y0) for p in detector(page[y0:y1, x0:x1])]
     found = [p for p in found if _beside_capital(capital, _box(p)[None], height, 0)[0]]
     if len(found) < 2:

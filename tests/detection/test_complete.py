@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
@@ -304,3 +305,18 @@ def test_lines_that_a_large_capital_joins_are_found_without_it() -> None:
     beside = [line for line in lines if line.polygon[0, 1] < 150]
     assert len(beside) == 2
     assert sum(line.initial is not None for line in beside) == 1
+
+
+def test_a_large_mark_that_is_wider_than_the_line_over_it_is_no_capital() -> None:
+    """The detector is not asked about a part of the page that has no width."""
+    page = np.full((400, 500), 255, np.uint8)
+    page[150:170, 40:180:6] = 0  # a line of strokes
+    cv2.ellipse(page, (155, 160), (130, 80), 0, 0, 360, 0, 24)
+
+    def asked(part: np.ndarray) -> list[np.ndarray]:
+        assert min(part.shape) > 0
+        return []
+
+    line = np.array([(40, 148), (180, 148), (180, 172), (40, 172)], np.float32)
+    lines, _ = complete(page, [line], asked)
+    assert len(lines) >= 1
