@@ -7,9 +7,12 @@ and `strips` prepares lines and pages as input for the networks.
 from ocrkit.image.crops import (
     INITIAL_HEIGHT,
     crop_polygon,
+    magnified,
+    moved,
     parts_of,
     points_along,
     scaled,
+    slanted,
     with_initial,
 )
 from ocrkit.image.finding import Found, find_images, search_folders
@@ -31,7 +34,6 @@ from ocrkit.image.strips import (
     fit,
     fitted_width,
     histogram,
-    magnified,
     page_ink,
     tighten,
     without_blank_rows,
@@ -61,6 +63,7 @@ __all__ = [
     "load_pages",
     "load_scans",
     "magnified",
+    "moved",
     "open_image",
     "orientation",
     "page_ink",
@@ -72,6 +75,7 @@ __all__ = [
     "resolution",
     "scaled",
     "search_folders",
+    "slanted",
     "tighten",
     "without_blank_rows",
     "with_initial",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import cv2
@@ -57,7 +58,7 @@ def with_initial(crop: np.ndarray, initial: np.ndarray) -> np.ndarray:
     tall = max(1, round(INITIAL_HEIGHT * height))
     wide = max(1, round(initial.shape[1] * tall / initial.shape[0]))
     letter = cv2.resize(initial, (wide, tall), interpolation=cv2.INTER_AREA)
-    paper = int(np.median(crop))
+    paper = _paper(crop)
     before = np.full((height, wide), paper, crop.dtype)
     top = round(_INITIAL_TOP * height)
     before[top : top + tall] = np.clip(letter + (paper - float(np.quantile(letter, 0.9))), 0, 255)
@@ -78,6 +79,47 @@ def parts_of(crop: np.ndarray) -> list[np.ndarray]:
         at, reach = n * width // count, 3 * height
         cuts.append(at - reach + int(light[at - reach : at + reach].argmax()))
     return [crop[:, a:b] for a, b in pairwise([*cuts, width])]
+
+
+def magnified(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
+    """A grey crop (H, W) with fewer rows and more columns: its letters are larger after `fit`.
+
+    cut: the share of the rows that is removed at the top, and again at the bottom. stretch: the
+    factor for the width.
+    """
+    height, width = crop.shape
+    rows = round(cut * height)
+    size = max(1, round(stretch * width)), height - 2 * rows
+    return cv2.resize(crop[rows : height - rows], size)
+
+
+def moved(crop: np.ndarray, share: float) -> np.ndarray:
+    """A grey crop (H, W), moved down by a share of its height; what comes in is paper."""
+    down = round(share * crop.shape[0])
+    return _warped(crop, np.array([[1, 0, 0], [0, 1, down]], np.float32))
+
+
+def slanted(crop: np.ndarray, slant: float) -> np.ndarray:
+    """A grey crop (H, W) whose letters lean to the right by `slant` pixels for each pixel up.
+
+    It is wider by |slant| * H, so that nothing is cut off.
+    """
+    height = crop.shape[0]
+    room = math.ceil(abs(slant) * height / 2)
+    wide = np.pad(crop, ((0, 0), (room, room)), constant_values=_paper(crop))
+    middle = (height - 1) / 2
+    return _warped(wide, np.array([[1, -slant, slant * middle], [0, 1, 0]], np.float32))
+
+
+def _warped(crop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A crop after an affine map, of the same size."""
+    size = crop.shape[::-1]
+    return cv2.warpAffine(crop, matrix, size, borderValue=(_paper(crop),))
+
+
+def _paper(crop: np.ndarray) -> int:
+    """The grey level of most pixels, which is the paper's."""
+    return int(np.median(crop))
 
 
 def scaled(image: np.ndarray, scale: float) -> np.ndarray:

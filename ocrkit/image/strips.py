@@ -259,18 +259,6 @@ def without_blank_rows(crop: np.ndarray) -> np.ndarray:
     return crop[max(0, int(top - room)) : math.ceil(bottom + room)]
 
 
-def magnified(crop: np.ndarray, cut: float, stretch: float) -> np.ndarray:
-    """A grey crop (H, W) in which letters are larger after `fit`: fewer rows, more columns.
-
-    cut: the share of the rows that is removed at the top, and again at the bottom. stretch: the
-    factor for the width.
-    """
-    height, width = crop.shape
-    rows = round(cut * height)
-    size = max(1, round(stretch * width)), height - 2 * rows
-    return cv2.resize(crop[rows : height - rows], size)
-
-
 def page_ink(page: np.ndarray) -> np.ndarray:
     """A grey page (H, W) uint8 as float32 (H, W): 0 for paper and 1 for ink.
 

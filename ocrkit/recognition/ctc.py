@@ -27,7 +27,7 @@ _NEGLIGIBLE = math.log(1e-3)  # characters below this log-probability are ignore
 LANGUAGE_WEIGHT = 0.2
 # A bonus for each character, times that weight, because long texts are less probable than short
 # ones: about what a character costs on average.
-_BONUS = 2.5
+BONUS = 2.5
 _PRUNED = -6.0  # a text whose logarithm is this much below that of the best one is dropped
 
 Step = tuple[float, list[tuple[str, float]]]  # probability of the blank, and of likely characters
@@ -250,7 +250,7 @@ def _extended(
 ) -> dict[str, _Chosen]:
     """The best choices after one more segment, given its texts and their log-probabilities."""
     reached: dict[str, _Chosen] = {}
-    highest, bonus = -math.inf, _BONUS * weight
+    highest, bonus = -math.inf, BONUS * weight
     for last, so_far in best.items():
         for text, log_prob in texts:
             score, end = so_far[0] + log_prob, last
@@ -272,14 +272,37 @@ def _score(item: tuple[str, _Chosen]) -> float:
     return item[1][0]
 
 
-def _align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:
-    """The most probable path (T,) whose text is `ids` (Viterbi), as the class of each step."""
-    states = np.zeros(2 * len(ids) + 1, int)  # blank, character, blank, ... character, blank
+def log_likelihood(log_probs: np.ndarray, ids: Sequence[int]) -> float:
+    """The log-probability of a text in log-probabilities (T, C): the sum over all its paths.
+
+    The forward variables of Graves et al., 2006, section 4.1; -inf if T is too small for the text.
+    ids: the classes of its characters.
+    """
+    states, skip = _states(ids)
+    scores = np.full(len(states) + 2, -np.inf)  # as in `_align`
+    scores[2:4] = log_probs[0, states[:2]]
+    for step in log_probs[1:, states]:
+        stay, advance, leap = scores[2:], scores[1:-1], scores[:-2] + skip
+        scores[2:] = np.logaddexp(np.logaddexp(stay, advance), leap) + step
+    return float(np.logaddexp(scores[-1], scores[-2]))
+
+
+def _states(ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The classes that the paths of a text go through, and 0 where the one before may be left out.
+
+    They are blank, character, blank, ... character, blank. A blank between two characters may be
+    left out, unless they are the same; elsewhere the second array has -inf.
+    """
+    states = np.zeros(2 * len(ids) + 1, int)
     states[1::2] = ids
-    # A blank between two characters may be left out, unless they are the same.
     skip = np.full(len(states), -np.inf)
     skip[3::2] = np.where(states[3::2] != states[1:-2:2], 0.0, -np.inf)
+    return states, skip
 
+
+def _align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+    """The most probable path (T,) whose text is `ids` (Viterbi), as the class of each step."""
+    states, skip = _states(ids)
     # Two places before the first state, so that all states are treated alike.
     scores = np.full(len(states) + 2, -np.inf)
     scores[2:4] = log_probs[0, states[:2]]

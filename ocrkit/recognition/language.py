@@ -79,6 +79,10 @@ class LanguageModel:
             weight *= rest
         return math.log(probability + weight / (len(self.grams[0]) + 1))
 
+    def text_log_probability(self, text: str) -> float:
+        """Natural logarithm of the probability of a line that begins with `text`."""
+        return sum(self.log_probability(text[:i], char) for i, char in enumerate(text))
+
     def _after(self, context: str) -> _After:
         """What was seen after a context: see `_After`."""
         known = self._known.get(context)

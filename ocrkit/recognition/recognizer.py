@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocrkit.image import (
-    Preprocessing,
-    fit,
-    fitted_width,
-    magnified,
-    tighten,
-    without_blank_rows,
-)
+from ocrkit.image import Preprocessing, fit, fitted_width, tighten
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.backends import FILES, load_backend, load_file
 from ocrkit.recognition.ctc import (
@@ -28,8 +21,10 @@ from ocrkit.recognition.ctc import (
     most_probable,
     uncertainty,
 )
+from ocrkit.recognition.joint import best_of
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
+from ocrkit.recognition.variants import ROUNDS
 from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
 from ocrkit.runtime import Backend, run_batches
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -40,13 +35,15 @@ if TYPE_CHECKING:  # imported in the functions that need torch
 
 # Below this confidence a language model would invent words that are not on the page.
 MIN_CONFIDENCE = 0.5
-# Negative log-probability per character above which a line is read a second time, and decoded with
-# the language model if it is still above it.
-UNCERTAIN = 0.08
-# The second time the letters are larger: a short line loses its blank rows; of others this share of
-# the rows is cut off above and below, and the rest is drawn so many times as wide.
-SECOND_CUT, SECOND_STRETCH = 0.06, 1.25
 DECODERS = ("greedy", "beam", "language")
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What the network gives for a line: log-probabilities (T, C), and how uncertain they are."""
+
+    log_probs: np.ndarray
+    uncertainty: float
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,10 @@ class Recognizer:
     backend: the network, (N, 1, H, W) float32 -> logits (T, N, C) float32.
     batch_size: lines in one call of the backend.
     decoder: "greedy" takes the most probable class at each time step. "beam" finds the most
-        probable text. "language" reads lines a second time, with larger letters, if they are
-        uncertain; lines that are still uncertain are decoded by beam search with a character
-        language model; a line that is a single O, o or 0 is read as a zero.
+        probable text. "language" reads uncertain lines again, in other sizes and slants (see
+        `variants.ROUNDS`); lines that are still uncertain are decoded by beam search with a
+        character language model, and the text is taken that all readings together support; a line
+        that is a single O, o or 0 is read as a zero.
     language_weight: of the language model beside the network, see `beam`.
 
     With every decoder, the spaces inside l e t t e r s p a c e d words are left out.
@@ -125,28 +123,34 @@ class Recognizer:
         readings = [EMPTY] * len(crops)
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
         tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
-        for index, unsure, log_probs in self._best_outputs(tight):
-            readings[index] = reading_of(self._decode(log_probs, unsure), len(log_probs))
+        for index, outputs in self._repeated_outputs(tight):
+            decoded, steps = self._decode(outputs)
+            readings[index] = reading_of(decoded, steps)
         return readings
 
-    def _best_outputs(
+    def _repeated_outputs(
         self, tight: Mapping[int, np.ndarray]
-    ) -> Iterator[tuple[int, float, np.ndarray]]:
-        """The index of each tightened crop, its uncertainty, and its log-probabilities (T, C).
+    ) -> Iterator[tuple[int, list[Output]]]:
+        """The index of each tightened crop and the outputs of its readings, most certain first.
 
-        An uncertain line is read twice, and the more certain time counts.
+        An uncertain line is read more than once, see `variants.ROUNDS`.
         """
-        first: dict[int, tuple[float, np.ndarray]] = {}
+        rounds = ROUNDS if self.decoder == "language" else ()
+        uncertain: dict[int, list[Output]] = {}
         for index, log_probs in self._outputs(tight):
-            unsure = uncertainty(log_probs) if self.decoder == "language" else 0.0
-            if unsure <= UNCERTAIN:
-                yield index, unsure, log_probs
+            output = Output(log_probs, uncertainty(log_probs) if rounds else 0.0)
+            if rounds and output.uncertainty > rounds[0][0]:
+                uncertain[index] = [output]
             else:
-                first[index] = unsure, log_probs
-        larger = {i: _with_larger_letters(tight[i]) for i in first}
-        for index, log_probs in self._outputs(larger):
-            second = uncertainty(log_probs), log_probs
-            yield index, *min(first[index], second, key=itemgetter(0))
+                yield index, [output]
+        for limit, variants in rounds:
+            again = [i for i, outputs in uncertain.items() if outputs[0].uncertainty > limit]
+            for variant in variants:
+                for index, log_probs in self._outputs({i: variant(tight[i]) for i in again}):
+                    uncertain[index].append(Output(log_probs, uncertainty(log_probs)))
+            for index in again:
+                uncertain[index].sort(key=attrgetter("uncertainty"))
+        yield from uncertain.items()
 
     def _outputs(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
         """The index of each tightened crop, and its log-probabilities (T, C)."""
@@ -171,23 +175,20 @@ class Recognizer:
             for start in range(0, len(indices), self.batch_size):
                 yield indices[start : start + self.batch_size]
 
-    def _decode(self, log_probs: np.ndarray, unsure: float) -> Decoded:
+    def _decode(self, outputs: Sequence[Output]) -> tuple[Decoded, int]:
+        """The text in the outputs of a line's readings, and the steps of the one it is from."""
+        first, unsure = outputs[0].log_probs, outputs[0].uncertainty
         if self.decoder == "beam":
-            return beam(log_probs, self.alphabet)
-        best = most_probable(log_probs, self.alphabet)
+            return beam(first, self.alphabet), len(first)
+        best = most_probable(first, self.alphabet)
         if self.decoder == "greedy":
-            return best
+            return best, len(first)
         if best.text in ROUND_CHARACTERS:
-            return single_zero(best, log_probs, self.alphabet)
-        if best.confidence < MIN_CONFIDENCE or unsure <= UNCERTAIN:
-            return best
-        language, weight = default_language_model(), self.language_weight
-        return beam(log_probs, self.alphabet, language=language, weight=weight)
-
-
-def _with_larger_letters(crop: np.ndarray) -> np.ndarray:
-    """A tightened crop (H, W), for the second reading of an uncertain line."""
-    low = without_blank_rows(crop)
-    if len(low) < (1 - 2 * SECOND_CUT) * len(crop):
-        return low
-    return magnified(crop, SECOND_CUT, SECOND_STRETCH)
+            return single_zero(best, first, self.alphabet), len(first)
+        if best.confidence < MIN_CONFIDENCE or unsure <= ROUNDS[0][0]:
+            return best, len(first)
+        # Of two readings the more certain one is as good as both together, and takes less time.
+        found = [output.log_probs for output in (outputs if len(outputs) > 2 else outputs[:1])]
+        language = default_language_model()
+        decoded, which = best_of(found, self.alphabet, language, self.language_weight)
+        return decoded, len(found[which])

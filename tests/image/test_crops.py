@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ocrkit.image import (
-    crop_polygon,
-)
+from ocrkit.image import crop_polygon, magnified, moved, slanted
 
 
 def upright(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -89,3 +87,38 @@ def test_any_four_corners_give_a_crop(corners) -> None:
     assert crop.dtype == np.uint8
     assert crop.ndim == 2
     assert min(crop.shape) >= 1
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (9, 1), (64, 200), (1, 9)])
+def test_a_closer_look_has_fewer_rows_and_more_columns(shape) -> None:
+    height, width = shape
+    rows = round(0.06 * height)
+    assert magnified(np.zeros(shape, np.uint8), 0.06, 1.25).shape == (
+        height - 2 * rows,
+        max(1, round(1.25 * width)),
+    )
+
+
+def test_a_moved_crop_has_its_rows_elsewhere_and_paper_where_they_were() -> None:
+    crop = np.full((50, 80), 230, np.uint8)
+    crop[20:30, 10:70] = 10
+    up, down = moved(crop, -0.1), moved(crop, 0.1)
+    assert (up[15:25] == crop[20:30]).all() and (up[25:] == 230).all()
+    assert (down[25:35] == crop[20:30]).all() and (down[:25] == 230).all()
+
+
+def test_an_upright_stroke_leans_to_the_right_and_nothing_is_cut_off() -> None:
+    crop = np.full((41, 60), 230, np.uint8)
+    crop[:, :2] = 10
+    leaning = slanted(crop, 0.2)
+    assert leaning.shape == (41, 60 + 2 * 5)  # 0.2 * 41 / 2 = 4.1, rounded up
+    columns = [int(row.argmin()) for row in leaning]
+    assert columns[0] - columns[-1] == pytest.approx(0.2 * 40, abs=1)
+    assert ((leaning < 200).sum(axis=1) >= 2).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2)])
+def test_the_smallest_crops_can_be_moved_and_slanted(shape) -> None:
+    crop = np.zeros(shape, np.uint8)
+    assert moved(crop, -0.06).shape == shape
+    assert len(slanted(crop, 0.2)) == len(crop)

@@ -10,7 +10,6 @@ from ocrkit.image import (
     Preprocessing,
     fit,
     fitted_width,
-    magnified,
     tighten,
     without_blank_rows,
 )
@@ -216,16 +215,6 @@ def test_a_loose_crop_is_shown_as_large_as_a_tight_one() -> None:
 )
 def test_rows_that_may_be_text_are_kept(crop) -> None:
     assert len(tighten(crop)) == len(crop)
-
-
-@pytest.mark.parametrize("shape", [(2, 2), (9, 1), (64, 200), (1, 9)])
-def test_a_closer_look_has_fewer_rows_and_more_columns(shape) -> None:
-    height, width = shape
-    rows = round(0.06 * height)
-    assert magnified(np.zeros(shape, np.uint8), 0.06, 1.25).shape == (
-        height - 2 * rows,
-        max(1, round(1.25 * width)),
-    )
 
 
 @pytest.mark.parametrize(

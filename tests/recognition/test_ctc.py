@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.ctc import Character, beam, greedy, greedy_batch, log_softmax
+from ocrkit.recognition.ctc import (
+    Character,
+    beam,
+    greedy,
+    greedy_batch,
+    log_likelihood,
+    log_softmax,
+)
 
 A = Alphabet("a")
 AB = Alphabet("ab")
@@ -68,12 +75,32 @@ def test_with_a_blank_between_a_double_letter_is_two() -> None:
     assert decoded.characters == (Character("a", 1.0, 0, 1), Character("a", 1.0, 2, 3))
 
 
-@given(matrices)
-def test_a_wide_beam_finds_the_text_that_all_paths_together_make_likeliest(log_probs) -> None:
+def all_texts(log_probs: np.ndarray) -> dict[str, float]:
+    """The probability of each text: the sum over all paths, one by one."""
     chances: dict[str, float] = {}
     for path in itertools.product(range(len(AB)), repeat=len(log_probs)):
         chance = float(np.exp(log_probs[np.arange(len(path)), path].sum()))
         chances[text_of(path)] = chances.get(text_of(path), 0.0) + chance
+    return chances
+
+
+def test_log_likelihood_by_hand() -> None:
+    # As above: "a" has the paths a-, -a and aa.
+    probs = logs([0.6, 0.4], [0.6, 0.4])
+    assert np.exp(log_likelihood(probs, [1])) == pytest.approx(0.64)
+    assert np.exp(log_likelihood(probs, [])) == pytest.approx(0.36)
+    assert log_likelihood(probs, [1, 1]) == -np.inf  # needs a blank between
+
+
+@given(matrices)
+def test_log_likelihood_sums_over_all_paths_of_a_text(log_probs) -> None:
+    for text, chance in all_texts(log_probs).items():
+        assert np.exp(log_likelihood(log_probs, AB.encode(text))) == pytest.approx(chance)
+
+
+@given(matrices)
+def test_a_wide_beam_finds_the_text_that_all_paths_together_make_likeliest(log_probs) -> None:
+    chances = all_texts(log_probs)
     assert chances[beam(log_probs, AB, width=200).text] == pytest.approx(max(chances.values()))
 
 
