@@ -18,7 +18,7 @@ from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.recognition.widening import with_alphabet
-from ocrkit.training.calibration import FEWEST_WRONG, calibrated
+from ocrkit.training.calibration import calibrated
 from ocrkit.training.config import TrainConfig, own_lines_config
 from ocrkit.training.fit import fit
 from ocrkit.training.history import History
@@ -57,8 +57,8 @@ class Taught:
             return [*notes, f"the confidences are calibrated on your validation lines: {chosen}"]
         return [
             *notes,
-            f"fewer than {FEWEST_WRONG} characters of your validation lines are read wrongly, too "
-            "few to calibrate the confidences with: they are as training left them",
+            "the confidences are as training left them: your validation lines do not show that "
+            "they are too high",
         ]
 
     @property
@@ -172,8 +172,8 @@ class Lesson:
         history = fit(self.model, self.train, self.validation, config, progress=progress)
         if history.best.epoch == 0:
             return None
-        # The general lines are not asked: they are synthetic, and a reader that is calibrated on
-        # real lines is not sure enough of them (temperature 0.73 for the kit's own reader).
+        # The general lines are not asked: the kit's own reader, which is calibrated on real lines,
+        # would get a temperature of 0.73 on these synthetic ones, and be too sure of all others.
         model = calibrated(self.model, self.validation)
         model.save(folder / CHECKPOINT)
         weights = write_int8(model, folder / INT8, self.train)

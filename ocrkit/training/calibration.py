@@ -114,18 +114,23 @@ def cautious_temperature(lines: Sequence[tuple[np.ndarray, str]], alphabet: Alph
 
     What counts are the characters that are wrong, or those that are right if these are fewer: the
     others say little about how sure the reader may be. It is 1 with less than FEWEST_WRONG of them.
+
+    It is never below 1. Validation lines have chosen the weights that read them best, so a reader
+    looks better on them than it is; and if it is not sure enough, people only check more than they
+    must.
     """
     _, correct = outcomes(lines, alphabet)
     found = min(correct.count(False), correct.count(True))
     if found < FEWEST_WRONG:
         return 1.0
-    return float(find_temperature(lines, alphabet) ** (found / (found + PRIOR_WRONG)))
+    best = find_temperature(lines, alphabet)
+    return max(1.0, float(best ** (found / (found + PRIOR_WRONG))))
 
 
 def calibrated(model: CRNN, samples: Sequence[Sample]) -> CRNN:
     """The model with the `cautious_temperature` of some samples; itself if that is 1.
 
-    samples: lines it has not learned, of the kind that it will read. Raises ImageError for an image
+    samples: validation lines, of the kind that it will read. Raises ImageError for an image
     that cannot be read.
     """
     prep = model.preprocessing

@@ -80,6 +80,12 @@ def test_the_fewer_characters_are_wrong_the_nearer_to_1_is_the_temperature():
     assert cautious_temperature(few, ALPHABET) == pytest.approx(best**share)
 
 
+def test_a_reader_that_is_not_sure_enough_of_validation_lines_is_left_alone():
+    lines = lines_of_a_reader(0.7, 0.95)
+    assert find_temperature(lines, ALPHABET) < 0.8
+    assert cautious_temperature(lines, ALPHABET) == 1
+
+
 def test_lines_that_are_all_wrong_or_all_right_tell_nothing():
     for right in (0.0, 1.0):
         assert cautious_temperature(lines_of_a_reader(0.9, right), ALPHABET) == 1
