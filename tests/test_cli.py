@@ -486,7 +486,7 @@ def test_a_reader_is_taught_and_the_command_to_use_it_is_said(
 
     def teach(self: teaching.Lesson, folder: Path, config: Any) -> teaching.Taught:
         asked.update(folder=folder, config=config)
-        change = Change("your validation lines", ("abcd",), ("abxd",), ("abcd",))
+        change = Change("your validation lines", ("abcd",), ("abxd",), ("abcd",), (0.04, 0.02))
         return teaching.Taught(folder / "model-int8.xml", History(()), (change,))
 
     monkeypatch.setattr(teaching.Lesson, "teach", teach)
@@ -495,6 +495,7 @@ def test_a_reader_is_taught_and_the_command_to_use_it_is_said(
     assert result.stdout.strip() == str(Path("mine/model-int8.xml"))
     assert "ocrkit read SCANS --recognizer mine/model-int8.xml" in result.stderr
     assert "0.2500" in result.stderr and "0.0000" in result.stderr
+    assert "calibration error 0.0400 before, 0.0200 now" in result.stderr
     assert (asked["config"].epochs, asked["config"].minutes) == (3, 2.0)
     monkeypatch.setattr(teaching.Lesson, "teach", lambda *_: None)
     result = run("train", labelled, "-o", "mine")

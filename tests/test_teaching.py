@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from ocrkit import teaching
 from ocrkit.errors import CheckpointError, OcrkitError
@@ -12,6 +13,7 @@ from ocrkit.metrics import cer
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.teaching import Lesson
+from ocrkit.training.calibration import with_temperature
 from ocrkit.training.config import TrainConfig
 from ocrkit.training.history import EpochScores, History
 
@@ -98,9 +100,30 @@ def test_a_lesson_is_taught_and_measured_before_and_after(lines, weights, tmp_pa
     assert own.targets == tuple(sample.text for sample in found.validation)
     assert own.rates == (0, 0)
     assert taught.warnings == []
+    # Not a character is wrong, so there is nothing to calibrate with.
+    assert taught.temperature == 1.0
+    assert taught.notes[-1].startswith("the confidences are as training left them")
     crops = [sample.image for sample in found.validation]
     again = Recognizer.load(tmp_path / "out" / "model.safetensors")(crops)
     assert [reading.text for reading in again] == list(own.targets)
+
+
+def test_what_is_taught_is_calibrated_before_it_is_written(
+    lines, weights, tmp_path, quick, monkeypatch
+):
+    monkeypatch.setattr(teaching, "calibrated", lambda model, _: with_temperature(model, 2.0))
+    found = lesson(lines, weights)
+    config = TrainConfig(epochs=1, batch_size=4, lr=1e-5, augment=0)
+    taught = found.teach(tmp_path / "out", config, progress=False)
+    assert taught is not None
+    assert taught.notes[-1] == (
+        "the confidences are calibrated on your validation lines: temperature 2.00"
+    )
+    for name in ("model.safetensors", "model-int8.safetensors"):
+        written = CRNN.load(tmp_path / "out" / name)
+        assert written.provenance["temperature"] == 2.0
+    before, after = (model.rnn[1].embedding.weight for model in (found.model, written))
+    torch.testing.assert_close(after, before / 2, atol=1e-3, rtol=1e-2)
 
 
 def test_nothing_is_written_if_no_epoch_is_better(lines, weights, tmp_path, quick, monkeypatch):
@@ -112,7 +135,8 @@ def test_nothing_is_written_if_no_epoch_is_better(lines, weights, tmp_path, quic
 
 def test_what_was_forgotten_is_a_warning(tmp_path):
     texts = ("one two three",) * 30
-    lost = Change("general lines", texts, texts, tuple(t.replace("e", "c") for t in texts))
+    worse = tuple(text.replace("e", "c") for text in texts)
+    lost = Change("general lines", texts, texts, worse, (0, 0))
     taught = teaching.Taught(tmp_path, History(()), (lost,))
     (warning,) = taught.warnings
     assert warning.startswith("general lines are read worse than before")

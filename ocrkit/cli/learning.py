@@ -123,7 +123,7 @@ def train(
         for change in taught.changes:
             table.add_row(*change.row)
         Console(stderr=True, width=110).print(table)
-        for text in taught.warnings:
+        for text in (*taught.notes, *taught.warnings):
             session.say(text)
         session.say(f"read with it: ocrkit read SCANS --recognizer {taught.weights}")
         session.print(str(taught.weights))

@@ -9,7 +9,12 @@ from pathlib import Path
 from ocrkit.compress.calibration import synthetic_strips
 from ocrkit.compress.openvino import to_openvino
 from ocrkit.image import fit
-from ocrkit.metrics import bootstrap_cer, bootstrap_change, cer
+from ocrkit.metrics import (
+    bootstrap_cer,
+    bootstrap_change,
+    cer,
+    expected_calibration_error,
+)
 from ocrkit.recognition.network import CRNN
 from ocrkit.recognition.recognizer import Recognizer
 from ocrkit.synth.fonts import find_fonts
@@ -25,12 +30,16 @@ _FONTS = ("trdg", "matplotlib")  # packages that everybody has: the lines are th
 
 @dataclass(frozen=True)
 class Change:
-    """How one set of lines is read before and after; rates have 95 % bootstrap intervals."""
+    """How one set of lines is read before and after; rates have 95 % bootstrap intervals.
+
+    calibration: the expected calibration error of the confidences of characters, before and after.
+    """
 
     name: str
     targets: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    calibration: tuple[float, float]
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -72,7 +81,11 @@ def changes(
     for name, samples in sets.items():
         crops = load_crops(samples)
         old, new = (evaluate(reader, samples, crops) for reader in (before, after))
-        result.append(Change(name, old.targets, old.predictions, new.predictions))
+        calibration = (
+            expected_calibration_error(*old.character_outcomes),
+            expected_calibration_error(*new.character_outcomes),
+        )
+        result.append(Change(name, old.targets, old.predictions, new.predictions, calibration))
     return result
 
 

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Questions:
-    """Pairs of a question and its answer, both Markdown."""
+class Question:
+    """A question with its number and its answer; both texts are Markdown."""
 
-    pairs: tuple[tuple[str, str], ...]
-
-    def __init__(self, *pairs: tuple[str, str]) -> None:
-        object.__setattr__(self, "pairs", pairs)
+    number: int
+    text: str
+    answer: str
 
     def _repr_markdown_(self) -> str:
-        return "\n\n".join(
-            f"**{number}.** {question}\n\n"
-            f"<details><summary>Answer</summary>\n\n{answer}\n\n</details>"
-            for number, (question, answer) in enumerate(self.pairs, 1)
+        return (
+            f"**{self.number}.** {self.text}\n\n"
+            f"<details><summary>Answer</summary>\n\n{self.answer}\n\n</details>"
         )

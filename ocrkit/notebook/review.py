@@ -32,6 +32,7 @@ with needs("ipywidgets", "ipywidgets", "set `Line.correction` and `ocrkit.save` 
 
 UNSURE = 0.9  # characters, or words, with a lower confidence are marked
 AROUND = 1.2  # times the height of a line: how much of the page is shown above and below it
+WIDER = 4  # times as much after "More of the page"
 LONGEST = 1400  # px, the longer side of a picture
 _ACTIONS = (
     ("right", "Right (Enter)", "check", "Save the text in the field"),
@@ -54,8 +55,11 @@ class Review(ipywidgets.VBox):
     The text field shows the reading. Enter saves what it says as correct, and the next line comes.
     Escape: skip the line; it comes again at the end. Ctrl+Delete, or Delete in an empty field:
     there is no text here. Page Up: undo. Alt+1 to Alt+9: the letters of the row below the field.
-    Alt+O: the outline, four numbers in pixels; there Enter saves the outline and reads the line
-    again, Escape goes back. Unsure letters of the reading are marked.
+    Unsure letters of the reading are marked.
+
+    Draw a box with the mouse on the picture of the page: it becomes the outline of the line, which
+    is read again in it. "More of the page" shows what is farther away. The same by keyboard: Alt+O
+    goes to the outline, four numbers in pixels; there Enter saves it, Escape goes back.
 
     The correction is saved beside the reading, as `Line.correction` in the page's JSON, so the
     widget can be closed at any time, and goes on there when it is opened again. `ocrkit read` keeps
@@ -73,7 +77,7 @@ class Review(ipywidgets.VBox):
     ) -> None:
         self.corrections = Corrections(source, scans, order)
         self._recognizer = recognizer
-        self._step, self._filling = 0, False
+        self._step, self._filling, self._around = 0, False, AROUND
         self._array: np.ndarray | None = None
         self.status, self.context, self.crop = (ipywidgets.HTML() for _ in range(3))
         self.crop.add_class("ocrkit-line")
@@ -89,6 +93,9 @@ class Review(ipywidgets.VBox):
         }
         for name, button in self.buttons.items():
             button.on_click(partial(self._pressed, name))
+        # Not a step: the script, which would send it as one, does not know this button.
+        self.wider = ipywidgets.Button(description="More of the page", icon="search-minus")
+        self.wider.on_click(self._widen)
         self.sides = [ipywidgets.IntText(description=side) for side in _SIDES]
         for number in self.sides:
             number.add_class("ocrkit-field")
@@ -105,9 +112,11 @@ class Review(ipywidgets.VBox):
     def _layout(self) -> list[ipywidgets.Widget]:
         row = partial(ipywidgets.HBox, layout={"flex_flow": "row wrap", "align_items": "flex-end"})
         actions = row([self.buttons[name] for name, *_ in _ACTIONS])
-        outline = row([*self.sides, self.buttons["redraw"], self.buttons["delete"]])
+        outline = row([*self.sides, self.buttons["redraw"], self.buttons["delete"], self.wider])
         outline.add_class("ocrkit-outline")
-        title = ipywidgets.HTML("<b>Outline in pixels (Alt+O)</b>")
+        title = ipywidgets.HTML(
+            "<b>Outline: draw a box on the page with the mouse, or give pixels (Alt+O)</b>"
+        )
         keys, parts = row(self.letters), [self.crop, self.field]
         parts += [keys, actions, self.context, title, outline]
         return [styles(), script("review.js"), self._command, self._mark, self.status, *parts]
@@ -180,8 +189,8 @@ class Review(ipywidgets.VBox):
     def _show(self, problem: Exception | None = None) -> None:
         """Show the current line, and a problem of the step before."""
         task = self.corrections.current
-        self._array = None
-        for widget in (self.field, *self.sides, *self.letters, *self.buttons.values()):
+        self._array, self._around = None, AROUND
+        for widget in (self.field, *self.sides, *self.letters, *self.buttons.values(), self.wider):
             widget.disabled = task is None
         self.buttons["undo"].disabled = False
         self.crop.value = self.context.value = ""
@@ -232,19 +241,29 @@ class Review(ipywidgets.VBox):
             x0, y0, x1, y1 = (number.value for number in self.sides)
             self._draw_context(((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
+    def _widen(self, button: Any = None) -> None:
+        """Show more of the page around the line, up to the whole page."""
+        self._around *= WIDER
+        self._preview()
+
     def _draw_context(self, polygon: Iterable[tuple[float, float]]) -> None:
-        """A strip of the page with the line in it, and its outline."""
+        """A strip of the page with the line in it, and its outline.
+
+        It carries its place on the page, for the script that makes an outline of a drawn box.
+        """
         assert self._array is not None and (task := self.corrections.current)
         box, (height, width) = task.line.box, self._array.shape
-        more = AROUND * min(box.width, box.height)
+        more = self._around * min(box.width, box.height)
         left, top = max(0, round(box.x0 - more)), max(0, round(box.y0 - more))
         right, bottom = min(width, round(box.x1 + more)), min(height, round(box.y1 + more))
         part = Image.fromarray(self._array[top : max(bottom, top + 1), left : max(right, left + 1)])
+        place = f"{left} {top} {part.width} {part.height}"
         scale = min(1.0, LONGEST / max(part.size))
         part = part.resize([max(1, round(side * scale)) for side in part.size]).convert("RGB")
         corners = [((x - left) * scale, (y - top) * scale) for x, y in polygon]
         ImageDraw.Draw(part).polygon(corners, outline=(25, 90, 210), width=2)
-        self.context.value = image_tag(part, "the line on its page, in its outline", "JPEG")
+        picture = image_tag(part, "the line on its page, in its outline", "JPEG")
+        self.context.value = f'<div class="ocrkit-strip" data-place="{place}">{picture}</div>'
 
     def _say(self, problem: Exception | None) -> None:
         parts = []

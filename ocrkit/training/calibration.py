@@ -10,6 +10,9 @@ temperature: Guo et al., "On Calibration of Modern Neural Networks", 2017. Here 
 last layer are divided by it, so that every backend is calibrated, and greedy readings stay the
 same.
 
+`ocrkit train` calibrates what it has taught with `calibrated`, on the few lines that a person has
+corrected.
+
 LANGUAGE is a language model that has not counted the held-out lines, made by
 `python -m ocrkit.training.language_counts --training-only` (the kit's own knows their texts). With
 it, the weight of the language model with the lowest CER on these lines is found too; else the
@@ -25,13 +28,14 @@ import numpy as np
 import torch
 
 from ocrkit.errors import OcrkitError
-from ocrkit.image import Preprocessing
+from ocrkit.image import Preprocessing, fit
 from ocrkit.metrics import cer, correct_characters, expected_calibration_error
 from ocrkit.recognition.alphabet import Alphabet
 from ocrkit.recognition.ctc import beam, greedy, log_softmax
 from ocrkit.recognition.language import LanguageModel
 from ocrkit.recognition.network import CRNN
 from ocrkit.training.batches import Strip, bucketed_strips
+from ocrkit.training.manifest import Sample, load_crops
 from ocrkit.training.packing import PackedLines
 from ocrkit.training.real_lines import RealLines, book_of, held_out_books
 
@@ -39,6 +43,10 @@ LANGUAGE_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)  # that are tried
 _COLUMNS = 7680  # pixel columns in a batch
 _LOWEST, _HIGHEST, _TRIED = 0.3, 5.0, 15  # temperatures that are tried, first far apart
 _LAST_LAYER = "rnn.1.embedding."
+# What fits a few wrong characters best may suit their page only. So with fewer than the first
+# number of them there is no temperature, and with n of them its logarithm is n / (n + the second
+# number) of the best one's.
+FEWEST_WRONG, PRIOR_WRONG = 10, 50
 _SURE = 1 - 1e-6  # a confidence of 1 that is wrong would cost infinitely much
 
 
@@ -99,6 +107,37 @@ def find_temperature(lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet
     best = min(tried, key=loss)
     step = tried[1] / tried[0]
     return float(min(np.geomspace(best / step, best * step, _TRIED), key=loss))
+
+
+def cautious_temperature(lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet) -> float:
+    """As `find_temperature`, for a few lines of a few pages: the fewer, the nearer to 1.
+
+    What counts are the characters that are wrong, or those that are right if these are fewer: the
+    others say little about how sure the reader may be. It is 1 with less than FEWEST_WRONG of them.
+
+    It is never below 1. Validation lines have chosen the weights that read them best, so a reader
+    looks better on them than it is; and if it is not sure enough, people only check more than they
+    must.
+    """
+    _, correct = outcomes(lines, alphabet)
+    found = min(correct.count(False), correct.count(True))
+    if found < FEWEST_WRONG:
+        return 1.0
+    best = find_temperature(lines, alphabet)
+    return max(1.0, float(best ** (found / (found + PRIOR_WRONG))))
+
+
+def calibrated(model: CRNN, samples: Sequence[Sample]) -> CRNN:
+    """The model with the `cautious_temperature` of some samples; itself if that is 1.
+
+    samples: validation lines, of the kind that it will read. Raises ImageError for an image
+    that cannot be read.
+    """
+    prep = model.preprocessing
+    crops = zip(load_crops(samples), samples, strict=True)
+    strips = ((fit(crop, prep), sample.text) for crop, sample in crops)
+    temperature = cautious_temperature(line_logits(model, strips, prep), model.alphabet)
+    return model if temperature == 1 else with_temperature(model, temperature)
 
 
 def rates_by_weight(

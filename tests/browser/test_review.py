@@ -1,4 +1,4 @@
-"""The review in JupyterLab in a real browser: twenty lines are corrected by keyboard alone.
+"""The review in JupyterLab in a real browser: by keyboard alone, and outlines with the mouse.
 
 To make the picture for the README:
 OCRKIT_SCREENSHOT=data/review.png python -m pytest tests/browser/test_review.py
@@ -7,6 +7,7 @@ OCRKIT_SCREENSHOT=data/review.png python -m pytest tests/browser/test_review.py
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -187,3 +188,61 @@ def test_each_key_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
         assert len(load_document(folder / "chronicle.json").pages[0].lines) == 9
         page.keyboard.press("Enter")  # right as it is
         expect(status).to_contain_text("3 of 20")
+
+
+def drag(
+    page: Page, picture: Locator, start: tuple[float, float], end: tuple[float, float]
+) -> None:
+    """Draw a box on a picture; the corners are shares of its width and height."""
+    picture.scroll_into_view_if_needed()
+    place = picture.bounding_box()
+    assert place
+    (x0, y0), (x1, y1) = (
+        (place["x"] + x * place["width"], place["y"] + y * place["height"]) for x, y in (start, end)
+    )
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2)
+    page.mouse.move(x1, y1)
+    page.mouse.up()
+
+
+def test_a_box_that_is_drawn_with_the_mouse_is_the_outline_of_the_line(
+    lab: Lab, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    folder = lab.folder / "read"
+    write_pages(folder)
+    with open_notebook(lab, tmp_path) as page:
+        widget, field = opened(page, done=0)
+        for _, reading in LINES[1:3]:
+            page.keyboard.press("Escape")
+            expect(field).to_have_value(reading)
+        picture = widget.locator(".ocrkit-strip img")
+        left, top, width, height = map(
+            int, (picture.locator("..").get_attribute("data-place") or "").split()
+        )
+        # The line "und die Mühle ..." begins at (20, 120); the box is around its first two words,
+        # drawn from below to above.
+        corners = [((x - left) / width, (y - top) / height) for x, y in ((120, 150), (18, 118))]
+        drag(page, picture, *corners)
+        expect(field).to_have_value("und die")
+        expect(field).to_be_focused()
+        box = load_document(folder / "chronicle.json").pages[0].lines[2].box
+        drawn = (box.x0, box.y0, box.x1, box.y1)
+        assert drawn == pytest.approx((18, 118, 120, 150), abs=2)
+        expect(widget.locator(".ocrkit-drawn")).to_have_count(0)
+
+        # A click is no box. A line that the strip does not show is reached on the whole page.
+        picture.click()
+        for _ in range(3):
+            widget.get_by_role("button", name="More of the page").click()
+        expect(picture.locator("..")).to_have_attribute("data-place", "0 0 740 540")
+        if shot := os.environ.get("OCRKIT_DRAWN"):
+            widget.screenshot(path=shot)
+        corners = [(x / 740, y / 540) for x, y in ((10, 66), (730, 104))]
+        drag(page, picture, *corners)
+        expect(field).to_have_value(re.compile("^da. der Flu. über die Ufer trat$"))
+        page.keyboard.press("PageUp")
+        expect(field).to_have_value("und die")

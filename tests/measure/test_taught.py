@@ -14,14 +14,14 @@ TRUTH = ("one two three", "four five six") * 20
 
 def test_a_loss_is_said_if_it_is_larger_than_chance_and_the_tolerance():
     worse = tuple(text.replace("e", "c") for text in TRUTH)
-    assert Change("x", TRUTH, TRUTH, worse).lost
-    assert not Change("x", TRUTH, worse, TRUTH).lost
+    assert Change("x", TRUTH, TRUTH, worse, (0, 0)).lost
+    assert not Change("x", TRUTH, worse, TRUTH, (0, 0)).lost
     one_letter = ("onc two three", *TRUTH[1:])
-    assert not Change("x", TRUTH, TRUTH, one_letter).lost  # it may be chance
+    assert not Change("x", TRUTH, TRUTH, one_letter, (0, 0)).lost  # it may be chance
 
 
 def test_a_change_is_a_row_of_a_table():
-    change = Change("mine", ("abcd",), ("abxd",), ("abcd",))
+    change = Change("mine", ("abcd",), ("abxd",), ("abcd",), (0, 0))
     assert change.rates == (0.25, 0.0)
     name, count, before, after, difference = change.row
     assert (name, count, before[:6], after[:6]) == ("mine", "1", "0.2500", "0.0000")
@@ -42,6 +42,8 @@ def test_each_set_is_read_with_both(memorised):
     ]
     (change,) = changes(blank, good, {"mine": samples})
     assert change.rates == (1.0, 0.0)
+    # The first reads nothing. The second is right, and not quite as sure as that.
+    assert change.calibration[0] == 0 and 0 < change.calibration[1] < 0.3
 
 
 def test_general_lines_are_always_the_same():

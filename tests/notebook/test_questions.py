@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from ocrkit.notebook.questions import Questions
+from ocrkit.notebook.questions import Question
 
 
-def test_answers_are_folded_below_their_questions() -> None:
-    shown = Questions(("How many?", "**Two**."), ("Why?", "So."))._repr_markdown_()
-    first, second = shown.split("**2.** ")
-    assert first.startswith("**1.** How many?\n\n<details><summary>Answer</summary>\n\n**Two**.")
-    assert second == "Why?\n\n<details><summary>Answer</summary>\n\nSo.\n\n</details>"
+def test_an_answer_is_folded_below_its_question() -> None:
+    shown = Question(2, "How many?", "**Two**.")._repr_markdown_()
+    assert shown == (
+        "**2.** How many?\n\n<details><summary>Answer</summary>\n\n**Two**.\n\n</details>"
+    )

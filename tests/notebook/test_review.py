@@ -115,6 +115,20 @@ def test_a_new_outline_is_read_and_an_impossible_one_is_answered(
     assert len(load_document(tmp_path / "a.json").pages[0].lines) == 2
 
 
+def test_the_picture_says_its_place_on_the_page_and_shows_more_if_asked(review: Review) -> None:
+    """The line is 700 x 30 pixels from (20, 70), on a page of 740 x 190."""
+    assert 'data-place="0 34 740 102"' in review.context.value
+    review.wider.click()
+    assert 'data-place="0 0 740 190"' in review.context.value
+    review.field.value = "a text that is not saved yet"
+    review.wider.click()
+    assert review.field.value == "a text that is not saved yet"
+    press(review, "redraw", "", box=[0, 0, 740, 190])  # the whole picture is a possible outline
+    assert 'role="alert"' not in review.status.value
+    review.buttons["right"].click()
+    assert 'data-place="0 84 740 102"' in review.context.value  # of the next line
+
+
 def test_at_the_end_everything_but_undo_is_off(review: Review, tmp_path: Path) -> None:
     for _ in ROWS:
         review.buttons["right"].click()
@@ -145,7 +159,8 @@ def test_texts_are_escaped(review: Review) -> None:
 
 
 def test_every_control_has_a_label_and_every_picture_a_text(review: Review) -> None:
-    controls = [review.field, *review.sides, *review.buttons.values(), *review.letters]
+    controls = [review.field, *review.sides, *review.buttons.values(), review.wider]
+    controls += review.letters
     assert all(control.description for control in controls)
     assert 'alt="' in review.crop.value and 'alt="' in review.context.value
 

@@ -135,15 +135,19 @@ def test_the_glossary_is_in_order_and_each_word_is_linked():
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "06_benchmark"])
 def test_a_notebook_asks_three_questions_about_its_own_numbers(name):
-    (cell,) = (cell for cell in code(load(name)) if "\nQuestions(" in f"\n{cell.source}")
-    (call,) = (
-        node
+    questions = [
+        node.args
+        for cell in code(load(name))
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Questions"
-    )
-    assert len(call.args) == 3
-    answers = [pair.elts[1] for pair in call.args if isinstance(pair, ast.Tuple)]
-    assert all(any(isinstance(n, ast.FormattedValue) for n in ast.walk(a)) for a in answers)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Question"
+    ]
+    assert [ast.literal_eval(number) for number, _, _ in questions] == [1, 2, 3]
+    for _, _, answer in questions:
+        assert any(isinstance(node, ast.FormattedValue) for node in ast.walk(answer))
+
+
+def test_a_cell_of_code_is_short_enough_to_be_seen_as_a_whole(name):
+    assert max(len(cell.source.splitlines()) for cell in code(load(name))) <= 20
 
 
 # --- what each must find
