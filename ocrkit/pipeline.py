@@ -14,8 +14,9 @@ from unicodedata import category
 import numpy as np
 
 from ocrkit.detection import Detector, load_detector
-from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.complete import complete
 from ocrkit.detection.direction import View, upright_view
+from ocrkit.detection.found import Found
 from ocrkit.detection.layout import find_blocks
 from ocrkit.detection.ornaments import with_spaces
 from ocrkit.detection.screens import screens

@@ -5,7 +5,8 @@ import numpy as np
 from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.complete import complete
+from ocrkit.detection.found import Found
 from ocrkit.detection.second_look import few_letters
 
 SIZE = 30  # of the text, px
