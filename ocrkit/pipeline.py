@@ -42,6 +42,7 @@ from ocrkit.image import (
     points_along,
     with_initial,
 )
+from ocrkit.recognition.figures import with_figures
 from ocrkit.recognition.initials import with_joined_capital, with_width_of_capital
 from ocrkit.recognition.leaders import with_short_leader, without_first_dots
 from ocrkit.recognition.parts import read_in_parts
@@ -182,6 +183,9 @@ def read_page(
     texts = [readings[i].text for i in kept]
     blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
     order = [number for block in blocks for number in block.lines]
+    for block in blocks:
+        if block.kind == "table":
+            _correct_columns(block, kept, readings)
     lines = tuple(_line(page, view, kept[n], readings[kept[n]]) for n in order)
     clock.lap("other")
     height, width = page.shape
@@ -278,6 +282,10 @@ def _reasons(
         for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
             if not found[i].mark:
                 reasons.setdefault(i, "only marks")
+    kept = [reading.text for i, reading in readings.items() if i not in reasons]
+    if min_confidence and not any(map(_has_letters, kept)):
+        # Rows of marks on a page without a letter are the texture of paper or a picture.
+        reasons |= {i: "only marks" for i in readings if i not in reasons}
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
         for i, reading in readings.items():
             sure = (
@@ -327,6 +335,18 @@ def _with_stacks(
     return replace(view, polygons=polygons), [i for i in kept if i not in parts]
 
 
+def _correct_columns(table: Block, kept: Sequence[int], readings: dict[int, Reading]) -> None:
+    """Replace readings of cells in which letters are figures; see `with_figures`."""
+    for column in zip(*table.rows, strict=True):
+        cells = [kept[cell[0]] for cell in column if len(cell) == 1]
+        texts = [readings[i].text for i in cells]
+        for i, old, new in zip(cells, texts, with_figures(texts), strict=True):
+            if new != old and len(new.split()) == len(readings[i].words):
+                pairs = zip(readings[i].words, new.split(), strict=True)
+                words = tuple(replace(word, text=text) for word, text in pairs)
+                readings[i] = replace(readings[i], text=new, words=words)
+
+
 def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """The blocks with their lines numbered in reading order."""
     number = count()
@@ -341,8 +361,12 @@ def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 def _is_speck(text: str) -> bool:
     """Whether a line has only one or two marks, as a speck on the paper would give."""
-    marks = text.replace(" ", "")
-    return len(marks) < 3 and not any(c.isalnum() or category(c) in ("Sc", "So") for c in marks)
+    return len(text.replace(" ", "")) < 3 and not _has_letters(text)
+
+
+def _has_letters(text: str) -> bool:
+    """Whether a text has a letter, a figure, or a sign that stands for a word, as of a currency."""
+    return any(c.isalnum() or category(c) in ("Sc", "So") for c in text)
 
 
 class _Clock:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ocrkit.detection import Detector
+from ocrkit.detection.check_boxes import without_check_boxes
 from ocrkit.detection.found import Found, between, box_of, boxes_of
 from ocrkit.detection.leaders import without_leaders
 from ocrkit.detection.ornaments import ornaments
@@ -31,6 +32,8 @@ MARK_WIDTH = 4.0  # of the widest mark
 MOST_MARKS = 3  # for each line; a page with more is full of specks
 EDGE = 0.8  # of the page, where no marks are
 MARK_MARGIN = 0.35
+LETTER = 0.5, 1.3  # height of letters and figures
+CUT = 0.1  # a line from which more of a letter sticks out is too low
 COLUMN_MARKS, COLUMN_SIGNS = 2, 3  # others in the same column that confirm a mark, or a dash
 TURNED_PART = 2.5  # a longer line is no part of a turned one
 SHORT = 5.0  # lines that may be the cells of a column
@@ -61,15 +64,16 @@ def complete(
     found = boxes_of(lines)
     long = np.append(found[:, 2] - found[:, 0] > TURNED_PART * height, False)[pieces.line]
     lines = _with_initials(lines, pieces, small, detector)
+    lines = without_check_boxes(lines, pieces, small)
     lines, rest = without_leaders(lines, pieces, rules, small)
+    lines = [_whole(line, pieces) for line in lines]
     turned, parts = turned_lines(boxes_of(lines), pieces, long)
     lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
     rest = _outside(rest, turned)
     large = headlines(small, boxes_of(lines), rest, detector)
     rest = _outside(rest, large)
-    lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(
-        lines, rest, small.shape[1]
-    )
+    marks = _marks(lines, rest, small.shape[1])
+    lines = [_with_sign(line, [*lines, *marks], pieces) for line in lines] + marks
     for polygon, sign, spaced in ornaments(boxes_of(lines), rest):
         lines.append(Found(polygon, mark=True, sign=sign, spaced=spaced))
     lines += [Found(polygon) for polygon in large]
@@ -86,6 +90,28 @@ def _usual_height(polygons: Sequence[np.ndarray]) -> float:
     length = np.array([np.linalg.norm(p[len(p) // 2 - 1] - p[0]) for p in polygons])
     words = length > WORD * height
     return float(np.median(height[words] if 0 < words.sum() < len(words) / 2 else height))
+
+
+def _whole(line: Found, pieces: Pieces) -> Found:
+    """A short line as high as its letters; the dots of a leader may have made it too low."""
+    left, top, right, bottom = box_of(line.polygon)
+    if right - left > SHORT * pieces.height or len(line.polygon) > 4:
+        return line
+    x, y = pieces.middle.T
+    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
+    tall = pieces.size[:, 1] / pieces.height
+    inside &= (tall > LETTER[0]) & (tall < LETTER[1])
+    if not inside.any():
+        return line
+    _, first, _, last = box_around(pieces.boxes[inside])
+    up, down = top - first, last - bottom
+    if max(up, down) < CUT * pieces.height:
+        return line
+    room = CUT * pieces.height
+    polygon = line.polygon.copy()
+    polygon[:2, 1] -= max(0.0, up + room)
+    polygon[2:, 1] += max(0.0, down + room)
+    return replace(line, polygon=polygon, number=None)
 
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:

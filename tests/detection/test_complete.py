@@ -113,6 +113,64 @@ def test_a_line_ends_where_its_leader_begins_and_the_number_is_a_line() -> None:
     assert [middle(line)[1] for line in numbers] == [92, 172, 252, 332] or len(numbers) == 4
 
 
+def leader_sheet(text: str, dot: int, step: int, first: int) -> list[Found]:
+    """Four entries with a leader of `dot` px dots, each `step` px from the last, up to a number."""
+    sheet = Sheet()
+    for i in range(4):
+        y = 100 + 80 * i
+        sheet.text(60, y, text)
+        sheet.text(900, y, "17", known=False)
+        end = 60 + FONT.getlength(text)
+        for x in range(int(end) + first, 880, step):
+            sheet.pen.ellipse((x, y - dot, x + dot - 1, y - 1), 20)
+        sheet.known[-1][1:3, 0] = 940  # the detector goes on to the number
+    return sheet.found()
+
+
+def test_dots_that_touch_are_a_leader_and_a_rule_to_write_on_is_none() -> None:
+    found = leader_sheet("Of fires and floods", dot=5, step=5, first=12)
+    assert [line.leader for line in found] == [True, False] * 4
+    sheet = Sheet()
+    for i in range(4):
+        sheet.text(60, 100 + 80 * i, "Name")
+        sheet.pen.line((180, 98 + 80 * i, 600, 98 + 80 * i), 20, 3)
+        sheet.known[-1][1:3, 0] = 600
+    assert not any(line.leader for line in sheet.found())
+
+
+def test_a_full_stop_before_a_leader_stays_in_its_line() -> None:
+    stop = 60 + FONT.getlength("Of fires and floods.")
+    for step, first in ((16, 12), (8, 14)):
+        titles = [f for f in leader_sheet("Of fires and floods.", 4, step, first) if f.leader]
+        assert len(titles) == 4
+        for line in titles:
+            assert stop - 3 < line.polygon[:, 0].max() < stop + first
+
+
+def test_a_number_after_a_leader_is_as_high_as_its_figures() -> None:
+    sheet = Sheet()
+    for i in range(4):
+        sheet.text(60, 100 + 60 * i, "Of fires and floods")
+        sheet.text(900, 100 + 60 * i, "222")
+        sheet.known[-1][:2, 1] += 2
+        sheet.known[-1][2:, 1] -= 16  # the detector cut the feet of the figures
+    for line in sheet.found()[1::2]:
+        assert line.polygon[:, 1].max() % 60 > 40
+
+
+def test_a_ditto_mark_is_confirmed_by_marks_that_the_detector_missed() -> None:
+    sheet = Sheet()
+    for i in range(5):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        if i == 2:
+            sheet.text(700, y, "»")
+        else:
+            sheet.pen.line((700, y - 10, 714, y - 10), 20, 3)
+    (mark,) = [line for line in sheet.found()[: len(sheet.known)] if line.mark]
+    assert middle(mark)[0] > 690
+
+
 def test_a_large_capital_belongs_to_the_first_line_beside_it() -> None:
     sheet = Sheet()
     sheet.text(60, 176, "T", known=False, size=110)
