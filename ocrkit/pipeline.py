@@ -277,15 +277,14 @@ def _reasons(
         if (reason := _reason(readings[i], line, min_confidence))
     }
     lengths = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in view.polygons])
+    # Specks on the paper say nothing about the text.
+    specks = [i for i, reason in reasons.items() if reason == "only marks"]
+    lengths[specks] = 0
     lost = sum(lengths[i] for i in reasons)
     if min_confidence:
         for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
             if not found[i].mark:
                 reasons.setdefault(i, "only marks")
-    kept = [reading.text for i, reading in readings.items() if i not in reasons]
-    if min_confidence and not any(map(_has_letters, kept)):
-        # Rows of marks on a page without a letter are the texture of paper or a picture.
-        reasons |= {i: "only marks" for i in readings if i not in reasons}
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
         for i, reading in readings.items():
             sure = (
@@ -301,7 +300,8 @@ def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | No
     if not reading.text:
         return "no text"
     confirmed = line.sign or (line.mark and reading.text in _SIGNS)
-    if min_confidence and not confirmed and _is_speck(reading.text):
+    speck = _is_speck(reading.text) or (line.specks and not _has_letters(reading.text))
+    if min_confidence and not confirmed and speck:
         return "only marks"
     return "low confidence" if reading.confidence < min_confidence else None
 
@@ -385,17 +385,22 @@ class _Clock:
 def _line(page: np.ndarray, view: View, number: int, reading: Reading) -> Line:
     """A line of a view, in the pixels of the page (H, W)."""
     polygon = np.clip(view.on_page(view.polygons[number]), 0, page.shape[::-1])
+    boxes = _word_boxes(polygon, reading.words)
     words = tuple(
-        Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
-        for word in reading.words
+        Word(word.text, word.confidence, box)
+        for word, box in zip(reading.words, boxes, strict=True)
     )
     corners = tuple((round(float(x), 1), round(float(y), 1)) for x, y in polygon)
     return Line(corners, reading.text, reading.confidence, words)
 
 
-def _word_box(polygon: np.ndarray, start: float, end: float) -> Box:
-    """The box around the part of a line between two shares (0..1) of its width."""
+def _word_boxes(polygon: np.ndarray, words: Sequence[WordReading]) -> list[Box]:
+    """The boxes around the parts of a line between the sides of its words."""
     half = len(polygon) // 2
-    shares = np.linspace(start, end, half)
-    points = [*points_along(polygon[:half], shares), *points_along(polygon[half:][::-1], shares)]
-    return Box.around((round(float(x), 1), round(float(y), 1)) for x, y in points)
+    # All points of all words at once: (words, points of an edge).
+    shares = np.linspace([w.start for w in words], [w.end for w in words], half, axis=-1)
+    edges = polygon[:half], polygon[half:][::-1]
+    points = [points_along(edge, shares.ravel()).reshape(-1, half, 2) for edge in edges]
+    both = np.concatenate(points, axis=1)
+    sides = np.concatenate([both.min(axis=1), both.max(axis=1)], axis=1).tolist()
+    return [Box(*(round(side, 1) for side in box)) for box in sides]

@@ -18,8 +18,8 @@ APART = 0.25  # from a box to the nearest letter; in a word letters are nearer
 # Shares:
 SQUARE = 0.75  # of the longer side, the least of the shorter one
 OUTLINE = 0.55  # the most of a box that its outline fills
-EDGE, CLOSED = 0.22, 0.97  # of a side: how wide its edge is, and how much of it has ink
-INK, INSIDE = 0.4, 0.25  # of the darkest ink: at least on the edges, and at most within
+EDGE, CLOSED = 0.22, 0.95  # of a side: how wide its edge is, and how much of it has ink
+INK, INSIDE = 0.5, 0.15  # of its darkest ink: at least on the edges, and at most within
 
 
 def without_check_boxes(lines: Sequence[Found], pieces: Pieces, page: np.ndarray) -> list[Found]:
@@ -52,17 +52,19 @@ def _is_empty_box(ink: np.ndarray, box: np.ndarray) -> bool:
     reach = max(1, round(EDGE * min(part.shape)))
     edges = part[:reach].max(axis=0), part[-reach:].max(axis=0)
     edges += part[:, :reach].max(axis=1), part[:, -reach:].max(axis=1)
-    if any((edge > INK).mean() < CLOSED for edge in edges):
+    dark = float(np.quantile(part, 0.95))
+    if any((edge > INK * dark).mean() < CLOSED for edge in edges):
         return False
     within = part[reach:-reach, reach:-reach]
-    return bool(within.size) and float(np.quantile(within, 0.98)) < INSIDE
+    return bool(within.size) and float(np.quantile(within, 0.98)) < INSIDE * dark
 
 
 def _apart(box: np.ndarray, pieces: Pieces) -> bool:
     x0, y0, x1, y1 = box.tolist()
     reach = APART * pieces.height
     left, top, right, bottom = pieces.boxes.T
-    near = (left < x1 + reach) & (right > x0 - reach) & (top < y1) & (bottom > y0)
+    near = bottom - top < 2 * LARGEST * pieces.height  # not the frame of a page
+    near &= (left < x1 + reach) & (right > x0 - reach) & (top < y1) & (bottom > y0)
     return int(near.sum()) == 1  # itself
 
 

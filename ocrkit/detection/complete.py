@@ -17,7 +17,7 @@ from ocrkit.detection import Detector
 from ocrkit.detection.check_boxes import without_check_boxes
 from ocrkit.detection.found import Found, between, box_of, boxes_of
 from ocrkit.detection.leaders import without_leaders
-from ocrkit.detection.ornaments import ornaments
+from ocrkit.detection.ornaments import is_specks, ornaments
 from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
 from ocrkit.detection.rules import Rules, find_rules
 from ocrkit.detection.second_look import headlines, turned_lines
@@ -72,6 +72,7 @@ def complete(
     rest = _outside(rest, turned)
     large = headlines(small, boxes_of(lines), rest, detector)
     rest = _outside(rest, large)
+    lines = [replace(n, specks=is_specks(box_of(n.polygon), pieces)) for n in lines]
     marks = _marks(lines, rest, small.shape[1])
     lines = [_with_sign(line, [*lines, *marks], pieces) for line in lines] + marks
     for polygon, sign, spaced in ornaments(boxes_of(lines), rest):

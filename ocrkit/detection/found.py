@@ -18,6 +18,8 @@ class Found:
     it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
     spaced: whether it is a row of marks with spaces between them.
     turned: whether it may also be read in the other direction.
+    specks: whether its ink is a few small pieces that are no row of equal marks; then marks that
+    are read in it are specks.
     """
 
     polygon: np.ndarray
@@ -28,6 +30,7 @@ class Found:
     sign: str = ""
     turned: bool = False
     spaced: bool = False
+    specks: bool = False
 
     def scaled(self, scale: float) -> Found:
         initial = tuple(scale * side for side in self.initial) if self.initial else None

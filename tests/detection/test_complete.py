@@ -379,3 +379,26 @@ def test_a_large_mark_that_is_wider_than_the_line_over_it_is_no_capital() -> Non
     line = np.array([(40, 148), (180, 148), (180, 172), (40, 172)], np.float32)
     lines, _ = complete(page, [line], asked)
     assert len(lines) >= 1
+
+
+def test_a_row_of_a_few_specks_is_known_and_equal_marks_and_letters_of_dots_are_none() -> None:
+    sheet, rng = Sheet(), default_rng(0)
+    sheet.text(60, 100, "Tea and sugar, and bread")
+    sheet.text(60, 200, "Tea and sugar, and bread")
+    ends = [(60, 380), (60, 480), (60, 580)]
+    for i, y in enumerate(y for _, y in ends):
+        if i == 0:  # specks
+            for x in range(70, 600, 60):
+                at = y - int(rng.uniform(0, 20))
+                sheet.pen.ellipse((x, at, x + 3, at + 3), 40)
+        elif i == 1:  # a row of dots
+            for x in range(70, 600, 30):
+                sheet.pen.ellipse((x, y - 6, x + 4, y - 2), 40)
+        else:  # the letters of a printer of dots
+            for x in range(70, 600, 6):
+                for down in range(0, 22, 6):
+                    sheet.pen.point([(x, y - down), (x + 1, y - down), (x, y - down + 1)], 40)
+        box = [(60, y - 25), (620, y - 25), (620, y + 6), (60, y + 6)]
+        sheet.known.append(np.array(box, np.float64))
+    specks = [middle(line)[1] for line in sheet.found() if line.specks]
+    assert specks == [round(380 - 9.5)]
