@@ -33,7 +33,8 @@ MOST_MARKS = 3  # for each line; a page with more is full of specks
 EDGE = 0.8  # of the page, where no marks are
 MARK_MARGIN = 0.35
 LETTER = 0.5, 1.3  # height of letters and figures
-CUT = 0.1  # a line from which more of a letter sticks out is too low
+CUT = 0.15, 0.4  # a line from which so much of a letter sticks out is too low
+ROOM = 0.1  # above and below the letters of such a line
 COLUMN_MARKS, COLUMN_SIGNS = 2, 3  # others in the same column that confirm a mark, or a dash
 TURNED_PART = 2.5  # a longer line is no part of a turned one
 SHORT = 5.0  # lines that may be the cells of a column
@@ -106,9 +107,9 @@ def _whole(line: Found, pieces: Pieces) -> Found:
         return line
     _, first, _, last = box_around(pieces.boxes[inside])
     up, down = top - first, last - bottom
-    if max(up, down) < CUT * pieces.height:
+    if not CUT[0] * pieces.height < max(up, down) < CUT[1] * pieces.height:
         return line
-    room = CUT * pieces.height
+    room = ROOM * pieces.height
     polygon = line.polygon.copy()
     polygon[:2, 1] -= max(0.0, up + room)
     polygon[2:, 1] += max(0.0, down + room)
