@@ -50,8 +50,8 @@ def _is_empty_box(ink: np.ndarray, box: np.ndarray) -> bool:
     x0, y0, x1, y1 = box.astype(int).tolist()
     part = ink[y0:y1, x0:x1]
     reach = max(1, round(EDGE * min(part.shape)))
-    edges = part[:reach].max(axis=0), part[-reach:].max(axis=0)
-    edges += part[:, :reach].max(axis=1), part[:, -reach:].max(axis=1)
+    edges = [part[:reach].max(axis=0), part[-reach:].max(axis=0)]
+    edges += [part[:, :reach].max(axis=1), part[:, -reach:].max(axis=1)]
     dark = float(np.quantile(part, 0.95))
     if any((edge > INK * dark).mean() < CLOSED for edge in edges):
         return False
