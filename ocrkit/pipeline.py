@@ -282,7 +282,10 @@ def _reasons(
     lengths[specks] = 0
     lost = sum(lengths[i] for i in reasons)
     if min_confidence:
-        for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
+        texts = [readings[i].text for i in range(len(found))]
+        # Letters that are left out were read by chance.
+        texts = ["" if i in reasons and _has_letters(t) else t for i, t in enumerate(texts)]
+        for i in screens(view.polygons, texts):
             if not found[i].mark:
                 reasons.setdefault(i, "only marks")
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
