@@ -14,8 +14,9 @@ from unicodedata import category
 import numpy as np
 
 from ocrkit.detection import Detector, load_detector
-from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.complete import complete
 from ocrkit.detection.direction import View, upright_view
+from ocrkit.detection.found import Found
 from ocrkit.detection.layout import find_blocks
 from ocrkit.detection.ornaments import with_spaces
 from ocrkit.detection.screens import screens
@@ -41,6 +42,7 @@ from ocrkit.image import (
     points_along,
     with_initial,
 )
+from ocrkit.recognition.figures import with_figures
 from ocrkit.recognition.initials import with_joined_capital, with_width_of_capital
 from ocrkit.recognition.leaders import with_short_leader, without_first_dots
 from ocrkit.recognition.parts import read_in_parts
@@ -181,6 +183,9 @@ def read_page(
     texts = [readings[i].text for i in kept]
     blocks = find_blocks([view.polygons[i] for i in kept], texts, rules)
     order = [number for block in blocks for number in block.lines]
+    for block in blocks:
+        if block.kind == "table":
+            _correct_columns(block, kept, readings)
     lines = tuple(_line(page, view, kept[n], readings[kept[n]]) for n in order)
     clock.lap("other")
     height, width = page.shape
@@ -272,9 +277,15 @@ def _reasons(
         if (reason := _reason(readings[i], line, min_confidence))
     }
     lengths = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in view.polygons])
+    # Specks on the paper say nothing about the text.
+    specks = [i for i, reason in reasons.items() if reason == "only marks"]
+    lengths[specks] = 0
     lost = sum(lengths[i] for i in reasons)
     if min_confidence:
-        for i in screens(view.polygons, [readings[i].text for i in range(len(found))]):
+        texts = [readings[i].text for i in range(len(found))]
+        # Letters that are left out were read by chance.
+        texts = ["" if i in reasons and _has_letters(t) else t for i, t in enumerate(texts)]
+        for i in screens(view.polygons, texts):
             if not found[i].mark:
                 reasons.setdefault(i, "only marks")
     if min_confidence and len(found) >= PRINT_LINES and lost > PRINT_LOST * lengths.sum():
@@ -292,7 +303,8 @@ def _reason(reading: Reading, line: Found, min_confidence: float) -> Reason | No
     if not reading.text:
         return "no text"
     confirmed = line.sign or (line.mark and reading.text in _SIGNS)
-    if min_confidence and not confirmed and _is_speck(reading.text):
+    speck = _is_speck(reading.text) or (line.specks and not _has_letters(reading.text))
+    if min_confidence and not confirmed and speck:
         return "only marks"
     return "low confidence" if reading.confidence < min_confidence else None
 
@@ -326,6 +338,18 @@ def _with_stacks(
     return replace(view, polygons=polygons), [i for i in kept if i not in parts]
 
 
+def _correct_columns(table: Block, kept: Sequence[int], readings: dict[int, Reading]) -> None:
+    """Replace readings of cells in which letters are figures; see `with_figures`."""
+    for column in zip(*table.rows, strict=True):
+        cells = [kept[cell[0]] for cell in column if len(cell) == 1]
+        texts = [readings[i].text for i in cells]
+        for i, old, new in zip(cells, texts, with_figures(texts), strict=True):
+            if new != old and len(new.split()) == len(readings[i].words):
+                pairs = zip(readings[i].words, new.split(), strict=True)
+                words = tuple(replace(word, text=text) for word, text in pairs)
+                readings[i] = replace(readings[i], text=new, words=words)
+
+
 def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """The blocks with their lines numbered in reading order."""
     number = count()
@@ -340,8 +364,12 @@ def _renumbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 def _is_speck(text: str) -> bool:
     """Whether a line has only one or two marks, as a speck on the paper would give."""
-    marks = text.replace(" ", "")
-    return len(marks) < 3 and not any(c.isalnum() or category(c) in ("Sc", "So") for c in marks)
+    return len(text.replace(" ", "")) < 3 and not _has_letters(text)
+
+
+def _has_letters(text: str) -> bool:
+    """Whether a text has a letter, a figure, or a sign that stands for a word, as of a currency."""
+    return any(c.isalnum() or category(c) in ("Sc", "So") for c in text)
 
 
 class _Clock:
@@ -360,17 +388,22 @@ class _Clock:
 def _line(page: np.ndarray, view: View, number: int, reading: Reading) -> Line:
     """A line of a view, in the pixels of the page (H, W)."""
     polygon = np.clip(view.on_page(view.polygons[number]), 0, page.shape[::-1])
+    boxes = _word_boxes(polygon, reading.words)
     words = tuple(
-        Word(word.text, word.confidence, _word_box(polygon, word.start, word.end))
-        for word in reading.words
+        Word(word.text, word.confidence, box)
+        for word, box in zip(reading.words, boxes, strict=True)
     )
     corners = tuple((round(float(x), 1), round(float(y), 1)) for x, y in polygon)
     return Line(corners, reading.text, reading.confidence, words)
 
 
-def _word_box(polygon: np.ndarray, start: float, end: float) -> Box:
-    """The box around the part of a line between two shares (0..1) of its width."""
+def _word_boxes(polygon: np.ndarray, words: Sequence[WordReading]) -> list[Box]:
+    """The boxes around the parts of a line between the sides of its words."""
     half = len(polygon) // 2
-    shares = np.linspace(start, end, half)
-    points = [*points_along(polygon[:half], shares), *points_along(polygon[half:][::-1], shares)]
-    return Box.around((round(float(x), 1), round(float(y), 1)) for x, y in points)
+    # All points of all words at once: (words, points of an edge).
+    shares = np.linspace([w.start for w in words], [w.end for w in words], half, axis=-1)
+    edges = polygon[:half], polygon[half:][::-1]
+    points = [points_along(edge, shares.ravel()).reshape(-1, half, 2) for edge in edges]
+    both = np.concatenate(points, axis=1)
+    sides = np.concatenate([both.min(axis=1), both.max(axis=1)], axis=1).tolist()
+    return [Box(*(round(side, 1) for side in box)) for box in sides]

@@ -9,12 +9,15 @@ the dots begin that lead to a page number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ocrkit.detection import Detector
-from ocrkit.detection.ornaments import ornaments
+from ocrkit.detection.check_boxes import without_check_boxes
+from ocrkit.detection.found import Found, between, box_of, boxes_of
+from ocrkit.detection.leaders import without_leaders
+from ocrkit.detection.ornaments import is_specks, ornaments
 from ocrkit.detection.pieces import Pieces, box_around, find_pieces, groups_across
 from ocrkit.detection.rules import Rules, find_rules
 from ocrkit.detection.second_look import headlines, turned_lines
@@ -24,13 +27,14 @@ HEIGHT = 24.0  # px; pieces are looked for on a page whose lines are at most so 
 
 # Lengths in heights of a line.
 WORD = 2.0  # the least of a word; lone signs may be lower than letters
-DOT, DOTS, DOT_STEP = 0.3, 6, 1.3  # a leader is so many dots, each so far from the next
-MOST_DOTS = 4000  # a page with more is full of specks
 MARK_GAP = 0.45  # parts of one mark are nearer to each other
 MARK_WIDTH = 4.0  # of the widest mark
 MOST_MARKS = 3  # for each line; a page with more is full of specks
 EDGE = 0.8  # of the page, where no marks are
 MARK_MARGIN = 0.35
+LETTER = 0.5, 1.3  # height of letters and figures
+CUT = 0.15, 0.4  # a line from which so much of a letter sticks out is too low
+ROOM = 0.1  # above and below the letters of such a line
 COLUMN_MARKS, COLUMN_SIGNS = 2, 3  # others in the same column that confirm a mark, or a dash
 TURNED_PART = 2.5  # a longer line is no part of a turned one
 SHORT = 5.0  # lines that may be the cells of a column
@@ -40,32 +44,6 @@ FLAT_ALIGNED = 0.35  # the same for dashes and ditto marks
 DASH, LONG_DASH = 0.25, 0.8  # the least length of a dash and of a long one
 INITIAL = 1.6  # height of a capital that reaches over two lines
 INITIAL_LINES = 5.0  # the least length of the lines beside it
-
-
-@dataclass(frozen=True)
-class Found:
-    """A line or a mark on a page.
-
-    polygon: as in `Detector`. number: the index of the detector's line whose place it has kept, or
-    None. initial: the box (left, top, right, bottom) of a large capital that
-    its first word begins with. leader: whether dots follow it that lead to a number. mark: whether
-    it is a lone sign that others on the page confirm. sign: what a mark is, if its shape tells.
-    spaced: whether it is a row of marks with spaces between them.
-    turned: whether it may also be read in the other direction.
-    """
-
-    polygon: np.ndarray
-    number: int | None = None
-    initial: tuple[float, ...] | None = None
-    leader: bool = False
-    mark: bool = False
-    sign: str = ""
-    turned: bool = False
-    spaced: bool = False
-
-    def scaled(self, scale: float) -> Found:
-        initial = tuple(scale * side for side in self.initial) if self.initial else None
-        return replace(self, polygon=(self.polygon * scale).astype(np.float32), initial=initial)
 
 
 def complete(
@@ -84,19 +62,21 @@ def complete(
     height = usual * scale
     rules = find_rules(small, height)
     pieces = find_pieces(small, [line.polygon for line in lines], rules, height)
-    found = _boxes(lines)
+    found = boxes_of(lines)
     long = np.append(found[:, 2] - found[:, 0] > TURNED_PART * height, False)[pieces.line]
     lines = _with_initials(lines, pieces, small, detector)
-    lines, rest = _without_leaders(lines, pieces)
-    turned, parts = turned_lines(_boxes(lines), pieces, long)
+    lines = without_check_boxes(lines, pieces, small)
+    lines, rest = without_leaders(lines, pieces, rules, small)
+    lines = [_whole(line, pieces) for line in lines]
+    turned, parts = turned_lines(boxes_of(lines), pieces, long)
     lines = [line for line, part in zip(lines, parts.tolist(), strict=True) if not part]
     rest = _outside(rest, turned)
-    large = headlines(small, _boxes(lines), rest, detector)
+    large = headlines(small, boxes_of(lines), rest, detector)
     rest = _outside(rest, large)
-    lines = [_with_sign(line, lines, pieces) for line in lines] + _marks(
-        lines, rest, small.shape[1]
-    )
-    for polygon, sign, spaced in ornaments(_boxes(lines), rest):
+    lines = [replace(n, specks=is_specks(box_of(n.polygon), pieces)) for n in lines]
+    marks = _marks(lines, rest, small.shape[1])
+    lines = [_with_sign(line, [*lines, *marks], pieces) for line in lines] + marks
+    for polygon, sign, spaced in ornaments(boxes_of(lines), rest):
         lines.append(Found(polygon, mark=True, sign=sign, spaced=spaced))
     lines += [Found(polygon) for polygon in large]
     lines += [Found(polygon, turned=True) for polygon in turned]
@@ -114,30 +94,35 @@ def _usual_height(polygons: Sequence[np.ndarray]) -> float:
     return float(np.median(height[words] if 0 < words.sum() < len(words) / 2 else height))
 
 
+def _whole(line: Found, pieces: Pieces) -> Found:
+    """A short line as high as its letters; the dots of a leader may have made it too low."""
+    left, top, right, bottom = box_of(line.polygon)
+    if right - left > SHORT * pieces.height or len(line.polygon) > 4:
+        return line
+    x, y = pieces.middle.T
+    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
+    tall = pieces.size[:, 1] / pieces.height
+    inside &= (tall > LETTER[0]) & (tall < LETTER[1])
+    if not inside.any():
+        return line
+    _, first, _, last = box_around(pieces.boxes[inside])
+    up, down = top - first, last - bottom
+    if not CUT[0] * pieces.height < max(up, down) < CUT[1] * pieces.height:
+        return line
+    room = ROOM * pieces.height
+    polygon = line.polygon.copy()
+    polygon[:2, 1] -= max(0.0, up + room)
+    polygon[2:, 1] += max(0.0, down + room)
+    return replace(line, polygon=polygon, number=None)
+
+
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
     """The pieces outside of the boxes of some polygons."""
     x, y = pieces.middle.T
     free = np.ones(len(x), bool)
-    for x0, y0, x1, y1 in map(_box, polygons):
+    for x0, y0, x1, y1 in map(box_of, polygons):
         free &= (x < x0) | (x > x1) | (y < y0) | (y > y1)
     return pieces.only(free)
-
-
-def _box(polygon: np.ndarray) -> np.ndarray:
-    return np.concatenate([polygon.min(axis=0), polygon.max(axis=0)])
-
-
-def _boxes(lines: Sequence[Found]) -> np.ndarray:
-    return np.array([_box(line.polygon) for line in lines]).reshape(-1, 4)
-
-
-def _between(polygon: np.ndarray, left: float, right: float) -> np.ndarray:
-    """The part of a line's polygon between two x."""
-    top, bottom = np.split(polygon, 2)
-    bottom = bottom[::-1]
-    x = np.linspace(max(left, top[0, 0]), min(right, top[-1, 0]), len(top))
-    y0, y1 = np.interp(x, *top.T), np.interp(x, *bottom.T)
-    return np.concatenate([np.stack([x, y0], 1), np.stack([x, y1], 1)[::-1]])
 
 
 # --- large capitals
@@ -155,7 +140,7 @@ def _with_initials(
     for capital in pieces.boxes[large]:
         lines = _without_capital(capital, lines, page, height, detector)
         x0, y0, x1, y1 = capital.tolist()
-        boxes = _boxes(lines)
+        boxes = boxes_of(lines)
         beside = _beside_capital(capital, boxes, height, 0.25 * (x0 - x1))
         level = _level(capital, boxes)
         if beside.sum() < 2 or (level & (boxes[:, 0] < x0) & (boxes[:, 2] > x1)).any():
@@ -164,7 +149,7 @@ def _with_initials(
         if abs(boxes[first, 1] - y0) > 0.9 * height:
             continue
         for i in np.flatnonzero(beside).tolist():
-            part = _between(lines[i].polygon, x1 + 1, np.inf)
+            part = between(lines[i].polygon, x1 + 1, np.inf)
             lines[i] = replace(lines[i], polygon=part, number=None)
         # A piece of the capital that was taken for a line is none.
         inside = (boxes[:, 0] > x0 - height) & (boxes[:, 2] < x1 + 0.4 * height) & level
@@ -197,7 +182,7 @@ def _without_capital(
 
     A capital of two lines may seem to belong to both of them, and make them one.
     """
-    boxes = _boxes(lines)
+    boxes = boxes_of(lines)
     beside = _beside_capital(capital, boxes, height, 0.6 * height)
     if not (beside & (boxes[:, 0] < capital[2] - 0.1 * height)).any():
         return lines
@@ -206,81 +191,11 @@ def _without_capital(
     if x1 - x0 < INITIAL_LINES * height:  # nothing stands beside it
         return lines
     found = [np.asarray(p, np.float64) + (x0, y0) for p in detector(page[y0:y1, x0:x1])]
-    found = [p for p in found if _beside_capital(capital, _box(p)[None], height, 0)[0]]
+    found = [p for p in found if _beside_capital(capital, box_of(p)[None], height, 0)[0]]
     if len(found) < 2:
         return lines
     kept = [line for line, near in zip(lines, beside.tolist(), strict=True) if not near]
     return kept + [Found(polygon) for polygon in found]
-
-
-# --- leaders
-
-
-def _without_leaders(lines: Sequence[Found], pieces: Pieces) -> tuple[list[Found], Pieces]:
-    """The lines cut where leaders begin and end, and the pieces outside of lines and leaders."""
-    dots = np.flatnonzero((pieces.size <= DOT * pieces.height).all(axis=1))
-    in_leader = np.zeros(len(pieces.boxes), bool)
-    result = list(lines)
-    for run in _leaders(pieces.only(dots)):
-        x0, y0, x1, y1 = box_around(pieces.boxes[dots[run]])
-        others = np.ones(len(pieces.boxes), bool)
-        others[dots[run]] = False
-        x, y = pieces.middle.T
-        # Worn letters are rows of dots as well, with more ink above.
-        others &= (pieces.boxes[:, 2] > x0) & (pieces.boxes[:, 0] < x1)
-        others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
-        level = [top < (y0 + y1) / 2 < bottom for _, top, _, bottom in _boxes(result)]
-        if not others.any() and any(level):
-            in_leader[dots[run]] = True
-            result = [part for line in result for part in _cut(line, x0, x1, (y0 + y1) / 2, pieces)]
-    return result, pieces.only((pieces.line < 0) & ~in_leader)
-
-
-def _leaders(dots: Pieces) -> list[np.ndarray]:
-    """Rows of dots at equal distances: the indices of each row, from left to right."""
-    if not DOTS <= len(dots.boxes) <= MOST_DOTS:
-        return []
-    x, y = dots.middle.T
-    right = x[None] - x[:, None]
-    level = np.abs(y[None] - y[:, None]) < 0.12 * dots.height
-    right = np.where(level & (right > 0) & (right < DOT_STEP * dots.height), right, np.inf)
-    following = np.where(np.isfinite(right.min(axis=1)), right.argmin(axis=1), -1)
-    runs = []
-    for start in np.setdiff1d(np.arange(len(x)), following).tolist():
-        run = [start]
-        while (after := int(following[run[-1]])) >= 0:
-            run.append(after)
-        steps = np.diff(x[run])
-        usual = float(np.median(steps)) if len(steps) else 0.0
-        if len(run) >= DOTS and np.mean(np.abs(steps - usual) < 0.25 * usual + 1) >= 0.85:
-            runs.append(np.array(run))
-    return runs
-
-
-def _cut(line: Found, x0: float, x1: float, y: float, pieces: Pieces) -> list[Found]:
-    """A line without the leader from x0 to x1 at y; the part before it leads to the one after."""
-    left, top, right, bottom = _box(line.polygon)
-    space = 0.6 * pieces.height
-    if not (top < y < bottom):
-        return [line]
-    if right < x0 - space or left > x1 + space:
-        # A line that ends a little before its leader.
-        joins = right < x0 and x0 - right < 2 * pieces.height
-        return [replace(line, leader=True)] if joins else [line]
-    parts = []
-    if x0 - left > space:
-        part = _between(line.polygon, -np.inf, x0 - 1)
-        parts.append(replace(line, polygon=part, number=None, leader=True))
-    if right - x1 > space:
-        inside = (pieces.line >= 0) & (pieces.boxes[:, 0] > x1) & (pieces.boxes[:, 2] < right)
-        inside &= (pieces.middle[:, 1] > top) & (pieces.middle[:, 1] < bottom)
-        if inside.any():
-            parts.append(
-                replace(
-                    line, polygon=_between(line.polygon, x1 + 1, np.inf), number=None, initial=None
-                )
-            )
-    return parts
 
 
 # --- lone marks
@@ -291,7 +206,7 @@ def _marks(lines: Sequence[Found], rest: Pieces, width: int) -> list[Found]:
 
     width: of the page, whose edges often have a shadow that looks like a column of marks.
     """
-    height, boxes = rest.height, _boxes(lines)
+    height, boxes = rest.height, boxes_of(lines)
     rest = rest.only((rest.size[:, 1] <= 1.3 * height) & (rest.size.max(axis=1) >= 0.12 * height))
     groups = groups_across(rest, MARK_GAP * height)
     if not groups or len(groups) > MOST_MARKS * len(lines) + 20:
@@ -321,12 +236,12 @@ def _marks(lines: Sequence[Found], rest: Pieces, width: int) -> list[Found]:
 
 def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
     """A short line that is a dash or a ditto mark, as its shape tells, and any other as it is."""
-    box = _box(line.polygon)
+    box = box_of(line.polygon)
     if box[2] - box[0] > SIGN_WIDTH * pieces.height:
         return line
     x, y = pieces.middle.T
     inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
-    boxes = _boxes(lines)
+    boxes = boxes_of(lines)
     row = _row_of(box, boxes, pieces.height)
     short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * pieces.height]
     column = _aligned(box, short, ALIGNED * pieces.height).sum() - 1  # without itself
@@ -335,7 +250,7 @@ def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
     if not 0 < inside.sum() < 3:
         return replace(line, mark=True)
     mark = box_around(pieces.boxes[inside])
-    sign = _sign(pieces.only(inside), mark, _box(lines[row].polygon))
+    sign = _sign(pieces.only(inside), mark, box_of(lines[row].polygon))
     return replace(line, mark=True, sign=sign)
 
 

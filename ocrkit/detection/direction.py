@@ -59,7 +59,9 @@ class View:
 
     @property
     def confidence(self) -> float:
-        return mean_confidence(list(self.readings.values()))
+        """Of the words in the readings; dots of a leader are read with little confidence."""
+        words = [word for reading in self.readings.values() for word in reading.words or [reading]]
+        return mean_confidence([word for word in words if any(map(str.isalnum, word.text))])
 
     @property
     def characters(self) -> int:

@@ -19,6 +19,7 @@ ALIKE = 0.3  # share by which widths and steps may differ
 LEVEL = 0.12  # marks of a row are level
 DOT, FLAT, LONG = 0.26, 0.4, 0.6  # sides of a dot; height over width of a dash; width of a long one
 MARGIN = 0.4
+SPECK, SPECKS = 0.3, 3.0  # side of the largest speck; and the most in a length of one height
 PLACE = 0.6  # lines of one column begin so near to each other
 
 
@@ -59,6 +60,22 @@ def ornaments(boxes: np.ndarray, rest: Pieces) -> list[tuple[np.ndarray, str, bo
         x0, x1, y0, y1 = x0 - side, x1 + side, middle - half, middle + half
         found.append((np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), text, spaced))
     return found
+
+
+def is_specks(box: np.ndarray, pieces: Pieces) -> bool:
+    """Whether there are only a few small pieces in the box (4,) of a line, and not in a row.
+
+    pieces: all of the page. Faint letters and those of dots are more pieces.
+    """
+    height = pieces.height
+    x, y = pieces.middle.T
+    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    marks = pieces.boxes[inside]
+    most = SPECKS * (box[2] - box[0]) / height
+    if not len(marks) or len(marks) > most or pieces.size[inside].max() > SPECK * height:
+        return False
+    marks = marks[np.argsort(marks[:, 0])]
+    return len(marks) < FEWEST or not _are_equal(marks, height)
 
 
 def _stacked(boxes: np.ndarray) -> list[np.ndarray]:

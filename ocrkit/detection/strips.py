@@ -12,7 +12,8 @@ DARK = 0.6  # ink of what may be a strip
 # Shares of the ink:
 FILLED = 0.8  # of the smallest rectangle around it that a strip fills
 EDGE = 0.9  # of its edge that is dark; that of a row of bold letters has gaps
-LIGHT, CONTRAST = 0.03, 0.4  # so much of it is letters, lighter by at least so much
+LIGHT, CONTRAST = 0.01, 0.4  # so much of it is letters, lighter by at least so much
+SHADE = 0.03  # so much may be darker than the rest of it
 
 
 def dark_on_light(ink: np.ndarray) -> np.ndarray:
@@ -48,5 +49,5 @@ def _is_strip(ink: np.ndarray, inside: np.ndarray, area: int) -> bool:
     inner = cv2.erode(np.pad(inside.astype(np.uint8), 1), np.ones((3, 3), np.uint8))[1:-1, 1:-1]
     if (ink[inside & (inner == 0)] > DARK).mean() < EDGE:
         return False
-    light, middle, dark = np.quantile(ink[inside], [LIGHT, 0.5, 1 - LIGHT])
+    light, middle, dark = np.quantile(ink[inside], [LIGHT, 0.5, 1 - SHADE])
     return bool(middle - light > max(CONTRAST, 2 * (dark - middle)))

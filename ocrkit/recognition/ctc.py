@@ -249,6 +249,10 @@ def _extended(
     weight: float,
 ) -> dict[str, _Chosen]:
     """The best choices after one more segment, given its texts and their log-probabilities."""
+    context = language.context
+    if len(best) == len(texts) == 1:  # nothing to choose: what the language model says is no matter
+        ((last, so_far),), ((text, log_prob),) = best.items(), texts
+        return {(last + text)[-context:]: (so_far[0] + log_prob, (text, so_far))}
     reached: dict[str, _Chosen] = {}
     highest, bonus = -math.inf, BONUS * weight
     for last, so_far in best.items():
@@ -259,7 +263,7 @@ def _extended(
                 continue
             for char in text:
                 score += weight * language.log_probability(end, char) + bonus
-                end = (end + char)[-language.context :]
+                end = (end + char)[-context:]
             if score > highest:
                 highest = score
             if end not in reached or reached[end][0] < score:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import Reading
 
 _ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
+
+
+_BEGUN = 8.0  # in natural logarithms; "A great" is at 4, "O ver" at 12
 
 
 def with_joined_capital(reading: Reading) -> Reading:
@@ -14,11 +18,23 @@ def with_joined_capital(reading: Reading) -> Reading:
     first, *rest = reading.words or (None,)
     if first is None or not rest or len(first.text) > 1 or not first.text.isupper():
         return reading
-    if first.text in _ONE_LETTER_WORDS or not rest[0].text[:1].isalpha():
+    if not rest[0].text[:1].isalpha():
+        return reading
+    if first.text in _ONE_LETTER_WORDS and not _is_begun_word(first.text, rest[0].text):
         return reading
     word = replace(rest[0], text=first.text + rest[0].text, start=first.start)
     words = (word, *rest[1:])
     return replace(reading, text=" ".join(word.text for word in words), words=words)
+
+
+def _is_begun_word(capital: str, rest: str) -> bool:
+    """Whether a capital and the letters after it are far more likely one word than two."""
+    language = default_language_model()
+
+    def likely(text: str) -> float:
+        return sum(language.log_probability(text[:i], text[i]) for i in range(1, len(text)))
+
+    return likely(f"{capital}{rest} ") > likely(f"{capital} {rest} ") + _BEGUN
 
 
 def with_width_of_capital(reading: Reading, read: float, printed: float) -> Reading:

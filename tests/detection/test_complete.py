@@ -5,7 +5,8 @@ import numpy as np
 from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrkit.detection.complete import Found, complete
+from ocrkit.detection.complete import complete
+from ocrkit.detection.found import Found
 from ocrkit.detection.second_look import few_letters
 
 SIZE = 30  # of the text, px
@@ -110,6 +111,64 @@ def test_a_line_ends_where_its_leader_begins_and_the_number_is_a_line() -> None:
         assert line.polygon[:, 0].max() < 350
     numbers = [line for line in found if line.polygon[:, 0].min() > 870]
     assert [middle(line)[1] for line in numbers] == [92, 172, 252, 332] or len(numbers) == 4
+
+
+def leader_sheet(text: str, dot: int, step: int, first: int) -> list[Found]:
+    """Four entries with a leader of `dot` px dots, each `step` px from the last, up to a number."""
+    sheet = Sheet()
+    for i in range(4):
+        y = 100 + 80 * i
+        sheet.text(60, y, text)
+        sheet.text(900, y, "17", known=False)
+        end = 60 + FONT.getlength(text)
+        for x in range(int(end) + first, 880, step):
+            sheet.pen.ellipse((x, y - dot, x + dot - 1, y - 1), 20)
+        sheet.known[-1][1:3, 0] = 940  # the detector goes on to the number
+    return sheet.found()
+
+
+def test_dots_that_touch_are_a_leader_and_a_rule_to_write_on_is_none() -> None:
+    found = leader_sheet("Of fires and floods", dot=5, step=5, first=12)
+    assert [line.leader for line in found] == [True, False] * 4
+    sheet = Sheet()
+    for i in range(4):
+        sheet.text(60, 100 + 80 * i, "Name")
+        sheet.pen.line((180, 98 + 80 * i, 600, 98 + 80 * i), 20, 3)
+        sheet.known[-1][1:3, 0] = 600
+    assert not any(line.leader for line in sheet.found())
+
+
+def test_a_full_stop_before_a_leader_stays_in_its_line() -> None:
+    stop = 60 + FONT.getlength("Of fires and floods.")
+    for step, first in ((16, 12), (8, 14)):
+        titles = [f for f in leader_sheet("Of fires and floods.", 4, step, first) if f.leader]
+        assert len(titles) == 4
+        for line in titles:
+            assert stop - 3 < line.polygon[:, 0].max() < stop + first
+
+
+def test_a_number_after_a_leader_is_as_high_as_its_figures() -> None:
+    sheet = Sheet()
+    for i in range(4):
+        sheet.text(60, 100 + 60 * i, "Of fires and floods")
+        sheet.text(900, 100 + 60 * i, "222")
+        sheet.known[-1][:2, 1] += 2
+        sheet.known[-1][2:, 1] -= 16  # the detector cut the feet of the figures
+    for line in sheet.found()[1::2]:
+        assert line.polygon[:, 1].max() % 60 > 40
+
+
+def test_a_ditto_mark_is_confirmed_by_marks_that_the_detector_missed() -> None:
+    sheet = Sheet()
+    for i in range(5):
+        y = 100 + 60 * i
+        sheet.text(60, y, "Tea and sugar")
+        if i == 2:
+            sheet.text(700, y, "»")
+        else:
+            sheet.pen.line((700, y - 10, 714, y - 10), 20, 3)
+    (mark,) = [line for line in sheet.found()[: len(sheet.known)] if line.mark]
+    assert middle(mark)[0] > 690
 
 
 def test_a_large_capital_belongs_to_the_first_line_beside_it() -> None:
@@ -320,3 +379,26 @@ def test_a_large_mark_that_is_wider_than_the_line_over_it_is_no_capital() -> Non
     line = np.array([(40, 148), (180, 148), (180, 172), (40, 172)], np.float32)
     lines, _ = complete(page, [line], asked)
     assert len(lines) >= 1
+
+
+def test_a_row_of_a_few_specks_is_known_and_equal_marks_and_letters_of_dots_are_none() -> None:
+    sheet, rng = Sheet(), default_rng(0)
+    sheet.text(60, 100, "Tea and sugar, and bread")
+    sheet.text(60, 200, "Tea and sugar, and bread")
+    ends = [(60, 380), (60, 480), (60, 580)]
+    for i, y in enumerate(y for _, y in ends):
+        if i == 0:  # specks
+            for x in range(70, 600, 60):
+                at = y - int(rng.uniform(0, 20))
+                sheet.pen.ellipse((x, at, x + 3, at + 3), 40)
+        elif i == 1:  # a row of dots
+            for x in range(70, 600, 30):
+                sheet.pen.ellipse((x, y - 6, x + 4, y - 2), 40)
+        else:  # the letters of a printer of dots
+            for x in range(70, 600, 6):
+                for down in range(0, 22, 6):
+                    sheet.pen.point([(x, y - down), (x + 1, y - down), (x, y - down + 1)], 40)
+        box = [(60, y - 25), (620, y - 25), (620, y + 6), (60, y + 6)]
+        sheet.known.append(np.array(box, np.float64))
+    specks = [middle(line)[1] for line in sheet.found() if line.specks]
+    assert specks == [round(380 - 9.5)]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrkit.detection.direction import View, skew, straightened, upright_view
-from ocrkit.recognition.reading import Reading
+from ocrkit.recognition.reading import Reading, WordReading
 
 
 def text_page(angle: float = 0) -> np.ndarray:
@@ -82,3 +82,18 @@ def test_only_a_part_of_a_page_is_tried_on_its_side() -> None:
     detector = Detector(2)
     upright_view(page, detector, Reader(0.7), lambda stage: None)
     assert detector.pixels <= 1.25 * page.size
+
+
+def test_dots_that_are_read_with_little_confidence_do_not_turn_a_page() -> None:
+    title = WordReading("Of the situation of the town and of its walls", 0.97, 0, 0.5)
+    dots = WordReading("." * 60, 0.8, 0.5, 1)
+    line = Reading(f"{title.text} {dots.text}", 0.87, (title, dots))
+    count = 0
+
+    def read(crops: Sequence[np.ndarray]) -> list[Reading]:
+        nonlocal count
+        count += len(crops)
+        return [line for _ in crops]
+
+    upright_view(text_page(), Detector(8), read, lambda stage: None)
+    assert count == 8

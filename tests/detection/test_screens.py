@@ -20,3 +20,12 @@ def test_a_few_rows_of_marks_are_no_picture() -> None:
     assert (
         screens(lines(*((0.0, 20.0 * n, 90.0, 20.0 * n + 15) for n in range(4))), ["***"] * 4) == []
     )
+
+
+def test_long_rows_of_marks_on_a_page_without_letters_are_a_texture() -> None:
+    polygons = [
+        np.array([(0, y), (900, y), (900, y + 20), (0, y + 20)], np.float32) for y in (0, 300, 600)
+    ]
+    assert screens(polygons, ["*" * 36, "", ". ."]) == [0, 2]
+    assert screens(polygons, ["*" * 36, "The end", ". ."]) == []
+    assert screens(polygons, ["* * *", "", "—"]) == []
