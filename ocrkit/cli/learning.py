@@ -37,6 +37,7 @@ from ocrkit.cli.options import (
     SeedOption,
     StartOption,
     TaskOption,
+    TeachStartOption,
     TrainMinutesOption,
     ValidationOption,
     WidthOption,
@@ -87,7 +88,7 @@ def evaluate(
 def train(
     sources: LabelledArgument,
     output: LessonFolder = Path("output/mine"),
-    start_from: StartOption = None,
+    start_from: TeachStartOption = None,
     validation: ValidationOption = None,
     epochs: EpochsOption = 30,
     minutes: TrainMinutesOption = None,

@@ -115,7 +115,7 @@ DecoderOption = Annotated[
     typer.Option(
         help="How text is found in the network's outputs: `greedy` takes the most probable "
         "character at each step and is fastest; `beam` finds the most probable text; `language` "
-        "reads uncertain lines twice and then uses a language model."
+        "reads uncertain lines again, up to six times, and then uses a language model."
     ),
 ]
 PagesWithTextOption = Annotated[
@@ -210,6 +210,15 @@ StartOption = Annotated[
         metavar="NAME|PATH",
         help="Weights that a new run starts from. Its lines have their full length and damage from "
         "the beginning, which random weights reach step by step.",
+    ),
+]
+TeachStartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start-from",
+        metavar="NAME|PATH",
+        help="The weights to teach: ocrkit-fast for print, ocrkit-hand for handwriting, or the "
+        "path of a .safetensors. [default: ocrkit-fast]",
     ),
 ]
 RateOption = Annotated[

@@ -21,6 +21,7 @@ from ocrkit.recognition.ctc import (
     most_probable,
     uncertainty,
 )
+from ocrkit.recognition.dollars import with_dollars
 from ocrkit.recognition.joint import best_of
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
@@ -56,7 +57,7 @@ class Recognizer:
         probable text. "language" reads uncertain lines again, in other sizes and slants (see
         `variants.ROUNDS`); lines that are still uncertain are decoded by beam search with a
         character language model, and the text is taken that all readings together support; a line
-        that is a single O, o or 0 is read as a zero.
+        that is a single O, o or 0 is read as a zero, and an S before an amount may be a dollar.
     language_weight: of the language model beside the network, see `beam`.
 
     With every decoder, the spaces inside l e t t e r s p a c e d words are left out.
@@ -186,9 +187,9 @@ class Recognizer:
         if best.text in ROUND_CHARACTERS:
             return single_zero(best, first, self.alphabet), len(first)
         if best.confidence < MIN_CONFIDENCE or unsure <= ROUNDS[0][0]:
-            return best, len(first)
+            return with_dollars(best, first, self.alphabet), len(first)
         # Of two readings the more certain one is as good as both together, and takes less time.
         found = [output.log_probs for output in (outputs if len(outputs) > 2 else outputs[:1])]
         language = default_language_model()
         decoded, which = best_of(found, self.alphabet, language, self.language_weight)
-        return decoded, len(found[which])
+        return with_dollars(decoded, found[which], self.alphabet), len(found[which])
