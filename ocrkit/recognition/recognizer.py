@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # imported in the functions that need torch
 
 # Below this confidence a language model would invent words that are not on the page.
 MIN_CONFIDENCE = 0.5
+KEPT = 128  # lines whose outputs are in memory at a time, some hundred kB for each reading
 DECODERS = ("greedy", "beam", "language")
 
 
@@ -123,10 +124,13 @@ class Recognizer:
         """
         readings = [EMPTY] * len(crops)
         readable = [i for i, crop in enumerate(crops) if min(crop.shape) > 1]
-        tight = {i: tighten(crops[i]) if self.preprocessing.trim else crops[i] for i in readable}
-        for index, outputs in self._repeated_outputs(tight):
-            decoded, steps = self._decode(outputs)
-            readings[index] = reading_of(decoded, steps)
+        trim = self.preprocessing.trim
+        for start in range(0, len(readable), KEPT):
+            part = readable[start : start + KEPT]
+            tight = {i: tighten(crops[i]) if trim else crops[i] for i in part}
+            for index, outputs in self._repeated_outputs(tight):
+                decoded, steps = self._decode(outputs)
+                readings[index] = reading_of(decoded, steps)
         return readings
 
     def _repeated_outputs(
