@@ -115,7 +115,7 @@ DecoderOption = Annotated[
     typer.Option(
         help="How text is found in the network's outputs: `greedy` takes the most probable "
         "character at each step and is fastest; `beam` finds the most probable text; `language` "
-        "reads uncertain lines again, up to six times, and then uses a language model."
+        "reads uncertain lines up to six times, and uses a language model."
     ),
 ]
 PagesWithTextOption = Annotated[

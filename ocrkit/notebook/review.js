@@ -4,9 +4,14 @@ if (!window.ocrkitReview) {
   window.ocrkitReview = true;
   const KEYS = {Enter: 'right', Escape: 'skip', PageUp: 'undo'};
 
+  const stepOf = review => review.querySelector('[data-step]').dataset.step;
+
+  // Whether the kernel still works on the command before.
+  const waits = review => review.dataset.sent === stepOf(review);
+
   const send = (review, action) => {
-    const step = review.querySelector('[data-step]').dataset.step;
-    if (review.dataset.sent === step) return;  // the kernel still works on the key before
+    if (waits(review)) return;
+    const step = stepOf(review);
     review.dataset.sent = step;
     const command = review.querySelector('.ocrkit-command input');
     const box = [...review.querySelectorAll('.ocrkit-outline input')].map(input => Number(input.value));
@@ -32,6 +37,7 @@ if (!window.ocrkitReview) {
   };
 
   const use = (review, picture, box) => {
+    if (waits(review)) return;
     const [left, top, width, height] = picture.parentElement.dataset.place.split(' ').map(Number);
     const shown = picture.getBoundingClientRect();
     const start = [left, top], pixels = [width / shown.width, height / shown.height];

@@ -79,6 +79,7 @@ class Review(ipywidgets.VBox):
         self._recognizer = recognizer
         self._step, self._filling, self._around = 0, False, AROUND
         self._array: np.ndarray | None = None
+        self._outline: Sequence[tuple[float, float]] = ()  # the one that is drawn on the page
         self.status, self.context, self.crop = (ipywidgets.HTML() for _ in range(3))
         self.crop.add_class("ocrkit-line")
         self.context.add_class("ocrkit-context")
@@ -244,14 +245,16 @@ class Review(ipywidgets.VBox):
     def _widen(self, button: Any = None) -> None:
         """Show more of the page around the line, up to the whole page."""
         self._around *= WIDER
-        self._preview()
+        if self._array is not None:
+            self._draw_context(self._outline)
 
-    def _draw_context(self, polygon: Iterable[tuple[float, float]]) -> None:
+    def _draw_context(self, polygon: Sequence[tuple[float, float]]) -> None:
         """A strip of the page with the line in it, and its outline.
 
         It carries its place on the page, for the script that makes an outline of a drawn box.
         """
         assert self._array is not None and (task := self.corrections.current)
+        self._outline = polygon
         box, (height, width) = task.line.box, self._array.shape
         more = self._around * min(box.width, box.height)
         left, top = max(0, round(box.x0 - more)), max(0, round(box.y0 - more))

@@ -25,7 +25,7 @@ from ocrkit.recognition.dollars import with_dollars
 from ocrkit.recognition.joint import best_of
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
-from ocrkit.recognition.variants import ROUNDS
+from ocrkit.recognition.variants import ALONE, ROUNDS
 from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
 from ocrkit.runtime import Backend, run_batches
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -145,14 +145,15 @@ class Recognizer:
         for index, log_probs in self._outputs(tight):
             output = Output(log_probs, uncertainty(log_probs) if rounds else 0.0)
             if rounds and output.uncertainty > rounds[0][0]:
-                uncertain[index] = [output]
+                # A copy: the array belongs to a batch, which would stay in memory.
+                uncertain[index] = [replace(output, log_probs=log_probs.copy())]
             else:
                 yield index, [output]
         for limit, variants in rounds:
             again = [i for i, outputs in uncertain.items() if outputs[0].uncertainty > limit]
             for variant in variants:
                 for index, log_probs in self._outputs({i: variant(tight[i]) for i in again}):
-                    uncertain[index].append(Output(log_probs, uncertainty(log_probs)))
+                    uncertain[index].append(Output(log_probs.copy(), uncertainty(log_probs)))
             for index in again:
                 uncertain[index].sort(key=attrgetter("uncertainty"))
         yield from uncertain.items()
@@ -192,8 +193,8 @@ class Recognizer:
             return single_zero(best, first, self.alphabet), len(first)
         if best.confidence < MIN_CONFIDENCE or unsure <= ROUNDS[0][0]:
             return with_dollars(best, first, self.alphabet), len(first)
-        # Of two readings the more certain one is as good as both together, and takes less time.
-        found = [output.log_probs for output in (outputs if len(outputs) > 2 else outputs[:1])]
+        used = outputs if len(outputs) > ALONE else outputs[:1]
+        found = [output.log_probs for output in used]
         language = default_language_model()
         decoded, which = best_of(found, self.alphabet, language, self.language_weight)
         return with_dollars(decoded, found[which], self.alphabet), len(found[which])

@@ -129,6 +129,15 @@ def test_the_picture_says_its_place_on_the_page_and_shows_more_if_asked(review: 
     assert 'data-place="0 84 740 102"' in review.context.value  # of the next line
 
 
+def test_more_of_the_page_shows_the_same_outline(review: Review) -> None:
+    sloping = [(20.0, 70.0), (720.0, 90.0), (720.0, 120.0), (20.0, 100.0)]
+    review._draw_context(sloping)
+    review.wider.click()
+    picture = review.context.value
+    review._draw_context(sloping)
+    assert review.context.value == picture
+
+
 def test_at_the_end_everything_but_undo_is_off(review: Review, tmp_path: Path) -> None:
     for _ in ROWS:
         review.buttons["right"].click()
