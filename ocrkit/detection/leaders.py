@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ocrkit.detection.found import Found, between, box_of, boxes_of, contains, edges_at
+from ocrkit.detection.found import Found, between, box_of, contains, edges_at
 from ocrkit.detection.pieces import Pieces, box_around
 from ocrkit.detection.rules import Rules
 
@@ -48,6 +48,7 @@ def without_leaders(
     pieces, rules: those of the grey page (H, W) uint8 with these lines.
     """
     in_leader = np.zeros(len(pieces.boxes), bool)
+    letters = pieces.only(pieces.size[:, 1] > DOT * pieces.height)
     result = list(lines)
     for leader in _leaders(pieces, rules, page):
         x0, y0, x1, y1 = leader.box
@@ -59,11 +60,10 @@ def without_leaders(
         others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
         if others.any():
             continue
-        level = np.array([_is_level(line, leader) for line in result], bool)
-        left, _, right, _ = boxes_of(result)[level].T
-        space = SPACE * pieces.height
+        level = [_is_level(line, leader) for line in result]
+        on_level = (line for line, on in zip(result, level, strict=True) if on)
         # A row of dots without a text before or after it is a line by itself.
-        if ((x0 - left > space) | (right - x1 > space)).any():
+        if any(_has_text_beside(leader.box, line, letters) for line in on_level):
             in_leader[leader.pieces] = True
             cut = (
                 _cut(line, leader.box, pieces) if on else [line]
@@ -176,6 +176,14 @@ def _is_level(line: Found, leader: _Leader) -> bool:
     near = away == away.min()
     upper, lower = edges_at(line.polygon, x[near])
     return float(np.mean((upper < y[near]) & (y[near] < lower))) > 0.5
+
+
+def _has_text_beside(leader: np.ndarray, line: Found, letters: Pieces) -> bool:
+    """Whether a line has letters before or after a leader, a box (4,) on its level."""
+    left, top, right, bottom = box_of(line.polygon)
+    before = letters.inside(np.array([left, top, leader[0], bottom]))
+    after = letters.inside(np.array([leader[2], top, right, bottom]))
+    return bool((before | after).any())
 
 
 def _cut(line: Found, leader: np.ndarray, pieces: Pieces) -> list[Found]:
