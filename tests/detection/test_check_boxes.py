@@ -67,8 +67,10 @@ def test_a_box_is_found_in_each_row_of_pixels() -> None:
 
 
 def test_text_too_faint_for_pieces_is_kept_beside_a_box() -> None:
-    image = Image.new("L", (600, 120), 240)
+    image = Image.new("L", (600, 220), 240)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(SIZE)
+    for y in (120, 160, 200):
+        pen.text((60, y), "black print on the same page", 0, font, anchor="ls")
     pen.rectangle((60, 46, 80, 66), outline=0, width=2)
     pen.text((100, 66), "seen by me", 190, font, anchor="ls")
     _, ((left, right),) = on_page(

@@ -9,7 +9,7 @@ def test_letters_among_the_numbers_of_a_column_are_figures() -> None:
 
 
 def test_words_and_signs_of_a_column_of_numbers_stay() -> None:
-    column = ["8", "12", "do.", "—", "9", "£3", "Il", "l.", "Total"]
+    column = ["8", "12", "do.", "—", "9", "£3", "Il", "l.", "Total", "7", "40", "15"]
     assert with_figures(column) == column
 
 
