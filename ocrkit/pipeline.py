@@ -228,7 +228,7 @@ def _read(
     polygons = []
     for i, line in enumerate(found):
         polygon, readings[i] = _with_initial(line, readings[i])
-        if line.number is None:
+        if line.led_to:
             readings[i] = without_first_dots(readings[i])
         if line.spaced:
             readings[i] = replace(readings[i], text=with_spaces(readings[i].text))

@@ -328,6 +328,92 @@ def test_a_page_of_text_is_not_turned_for_a_stroke_that_looks_like_a_letter() ->
     assert len(read_page(page, Detector(), Reader()).lines) == 5
 
 
+def test_letters_in_a_column_of_numbers_become_figures() -> None:
+    names = "Anna", "John", "Mary", "Paul", "Ruth", "Ezra"
+    numbers = "12", "I", "35", "4.I0", "9", "17"
+    texts = [text for row in zip(names, numbers, strict=True) for text in row]
+    pixels = np.zeros((240, 400), np.uint8)
+    boxes = []
+    for i in range(len(texts)):
+        x, y = (20, 300)[i % 2], 20 + 35 * (i // 2)
+        pixels[y - 8 : y + 27, x - 20 :] = i
+        boxes.append(rectangle(x, y, x + 60, y + 20))
+    reader = Words(*((text, 0.9) for text in texts))
+    page = read_page(pixels, FixedDetector(tuple(boxes)), reader)
+    assert [block.kind for block in page.blocks] == ["table"]
+    assert page.text.split() == [
+        word
+        for pair in zip(names, ("12", "1", "35", "4.10", "9", "17"), strict=True)
+        for word in pair
+    ]
+    assert [word.text for word in page.lines[3].words] == ["1"]
+
+
+def test_marks_that_are_read_in_a_line_of_specks_are_left_out() -> None:
+    sheet = Image.new("L", (900, 300), 240)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(30)
+    for y in (60, 120):
+        pen.text((60, y), "Tea and sugar, and bread", 20, font, anchor="ls")
+    for x, up in ((70, 3), (140, 17), (310, 8), (400, 14), (560, 2)):
+        pen.ellipse((x, 220 - up, x + 3, 223 - up), fill=40)
+    boxes = tuple(rectangle(56, y - 26, 620, y + 9) for y in (60, 120, 220))
+
+    class Reader:
+        def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+            texts = ("Tea and sugar" if crop.mean() < 230 else "....." for crop in crops)
+            return [Reading(text, 0.9, (WordReading(text, 0.9, 0, 1),)) for text in texts]
+
+    page = read_page(np.asarray(sheet), FixedDetector(boxes), Reader())
+    assert page.text == "Tea and sugar\nTea and sugar"
+    assert [(left.line.text, left.reason) for left in page.left_out] == [(".....", "only marks")]
+
+
+def test_specks_do_not_count_where_most_of_a_page_cannot_be_read() -> None:
+    marks = [("..", 0.9)] * 10
+    assert Words(("le mot", 0.62), ("un", 0.62), *marks).page().text == "le mot\nun"
+
+
+def test_letters_that_are_left_out_do_not_vouch_for_rows_of_marks() -> None:
+    page = Words(("x", 0.3), ("*" * 30, 0.9), ("e", 0.3)).page()
+    assert page.text == ""
+    assert [left.reason for left in page.left_out] == [
+        "low confidence",
+        "only marks",
+        "low confidence",
+    ]
+
+
+@pytest.mark.parametrize("led", [True, False])
+def test_only_a_leader_that_was_cut_off_takes_the_first_dots_of_a_line(led: bool) -> None:
+    """The line grows, because the detector cut the feet of its letters, and is read again."""
+    sheet = Image.new("L", (900, 400), 240)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(30)
+    boxes = []
+    for y in (80, 140, 200):
+        pen.text((60, y), "Of fires and floods", 20, font, anchor="ls")
+        boxes.append(rectangle(56, y - 26, 340, y + 9))
+    pen.text((60, 260), "Of fires", 20, font, anchor="ls")
+    pen.text((500, 260), "222", 20, font, anchor="ls")
+    if led:
+        for x in range(190, 480, 14):
+            pen.ellipse((x, 256, x + 3, 259), 20)
+    boxes.append(rectangle(56, 234, 440 if led else 180, 269))
+    boxes.append(rectangle(440, 234, 560, 269) if led else rectangle(440, 234, 560, 253))
+    page = read_page(np.asarray(sheet), FixedDetector(tuple(boxes)), SaysWords("... and yet"))
+    assert ("... and yet" in page.text.split("\t")[-1]) == (not led)
+
+
+class SaysWords:
+    """Reads every line as the same words."""
+
+    def __init__(self, text: str) -> None:
+        words = tuple(WordReading(word, 0.95, 0.0, 1.0) for word in text.split())
+        self.reading = Reading(text, 0.95, words)
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
+        return [self.reading for _ in crops]
+
+
 class SaysAlways:
     """Reads every line as the same text."""
 

@@ -8,17 +8,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from ocrkit.detection.found import Found, between, box_of
+from ocrkit.detection.found import Found, between, box_of, contains
 from ocrkit.detection.pieces import Pieces
 from ocrkit.image import page_ink
 
 # Lengths in heights of a line.
 SMALLEST, LARGEST = 0.5, 2.0  # side of a box
 APART = 0.25  # from a box to the nearest letter; in a word letters are nearer
+PART = 1.0  # a wider part of a line may have text too faint for pieces
 # Shares:
 SQUARE = 0.75  # of the longer side, the least of the shorter one
 OUTLINE = 0.55  # the most of a box that its outline fills
-EDGE, CLOSED = 0.22, 0.95  # of a side: how wide its edge is, and how much of it has ink
+EDGE, CLOSED = 0.22, 0.9  # of a side: how wide its edge is, and how much of it has ink
 INK, INSIDE = 0.5, 0.15  # of its darkest ink: at least on the edges, and at most within
 
 
@@ -70,20 +71,19 @@ def _apart(box: np.ndarray, pieces: Pieces) -> bool:
 
 def _parts(line: Found, boxes: np.ndarray, pieces: Pieces) -> list[Found]:
     """A line without the check boxes in it: what stands before, between and after them."""
-    left, top, right, bottom = box_of(line.polygon)
-    x, y = (boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1))
-    inside = boxes[(x > left) & (x < right) & (y > top) & (y < bottom)]
+    left, _, right, _ = box_of(line.polygon)
+    inside = boxes[contains(line.polygon, (boxes[:, :2] + boxes[:, 2:]) / 2)]
     if not len(inside):
         return [line]
     inside = inside[np.argsort(inside[:, 0])]
-    middle = pieces.middle
     parts = []
     edges = [-np.inf, *inside[:, [0, 2]].ravel().tolist(), np.inf]
-    for start, end in list(pairwise(edges))[::2]:
+    for i, (start, end) in enumerate(list(pairwise(edges))[::2]):
         start, end = max(start + 1, left), min(end - 1, right)
-        text = (middle[:, 0] > start) & (middle[:, 0] < end)
-        text &= (middle[:, 1] > top) & (middle[:, 1] < bottom)
-        if end > start and text.any():
-            part = between(line.polygon, start, end)
-            parts.append(replace(line, polygon=part, number=None, initial=None))
+        if end <= start:
+            continue
+        part = between(line.polygon, start, end)
+        if end - start > PART * pieces.height or contains(part, pieces.middle).any():
+            initial = None if i else line.initial
+            parts.append(replace(line, polygon=part, number=None, initial=initial))
     return parts

@@ -75,7 +75,7 @@ def complete(
     rest = _outside(rest, large)
     lines = [replace(n, specks=is_specks(box_of(n.polygon), pieces)) for n in lines]
     marks = _marks(lines, rest, small.shape[1])
-    lines = [_with_sign(line, [*lines, *marks], pieces) for line in lines] + marks
+    lines = _with_signs(lines, marks, pieces) + marks
     for polygon, sign, spaced in ornaments(boxes_of(lines), rest):
         lines.append(Found(polygon, mark=True, sign=sign, spaced=spaced))
     lines += [Found(polygon) for polygon in large]
@@ -99,10 +99,8 @@ def _whole(line: Found, pieces: Pieces) -> Found:
     left, top, right, bottom = box_of(line.polygon)
     if right - left > SHORT * pieces.height or len(line.polygon) > 4:
         return line
-    x, y = pieces.middle.T
-    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
     tall = pieces.size[:, 1] / pieces.height
-    inside &= (tall > LETTER[0]) & (tall < LETTER[1])
+    inside = pieces.inside(box_of(line.polygon)) & (tall > LETTER[0]) & (tall < LETTER[1])
     if not inside.any():
         return line
     _, first, _, last = box_around(pieces.boxes[inside])
@@ -118,10 +116,9 @@ def _whole(line: Found, pieces: Pieces) -> Found:
 
 def _outside(pieces: Pieces, polygons: Sequence[np.ndarray]) -> Pieces:
     """The pieces outside of the boxes of some polygons."""
-    x, y = pieces.middle.T
-    free = np.ones(len(x), bool)
-    for x0, y0, x1, y1 in map(box_of, polygons):
-        free &= (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    free = np.ones(len(pieces.boxes), bool)
+    for polygon in polygons:
+        free &= ~pieces.inside(box_of(polygon))
     return pieces.only(free)
 
 
@@ -234,23 +231,33 @@ def _marks(lines: Sequence[Found], rest: Pieces, width: int) -> list[Found]:
     return found
 
 
-def _with_sign(line: Found, lines: Sequence[Found], pieces: Pieces) -> Found:
-    """A short line that is a dash or a ditto mark, as its shape tells, and any other as it is."""
-    box = box_of(line.polygon)
-    if box[2] - box[0] > SIGN_WIDTH * pieces.height:
-        return line
-    x, y = pieces.middle.T
-    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
-    boxes = boxes_of(lines)
+def _with_signs(lines: Sequence[Found], marks: Sequence[Found], pieces: Pieces) -> list[Found]:
+    """The lines, those that are a dash or a ditto mark with what their shape tells."""
+    boxes = boxes_of([*lines, *marks])
+    wide = boxes[:, 2] - boxes[:, 0]
+    short = boxes[wide < SHORT * pieces.height]
+    return [
+        _with_sign(line, box, boxes, short, pieces) if small else line
+        for line, box, small in zip(lines, boxes, wide <= SIGN_WIDTH * pieces.height, strict=False)
+    ]
+
+
+def _with_sign(
+    line: Found, box: np.ndarray, boxes: np.ndarray, short: np.ndarray, pieces: Pieces
+) -> Found:
+    """A line with the box (4,) that is as small as a sign, confirmed by its column and its row.
+
+    boxes, short: (n, 4) and (m, 4), those of all lines and of the cells of columns.
+    """
     row = _row_of(box, boxes, pieces.height)
-    short = boxes[boxes[:, 2] - boxes[:, 0] < SHORT * pieces.height]
     column = _aligned(box, short, ALIGNED * pieces.height).sum() - 1  # without itself
     if row < 0 or column < COLUMN_SIGNS:
         return line
+    inside = pieces.inside(box)
     if not 0 < inside.sum() < 3:
         return replace(line, mark=True)
     mark = box_around(pieces.boxes[inside])
-    sign = _sign(pieces.only(inside), mark, box_of(lines[row].polygon))
+    sign = _sign(pieces.only(inside), mark, boxes[row])
     return replace(line, mark=True, sign=sign)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ocrkit.detection.found import Found, between, box_of, boxes_of
+from ocrkit.detection.found import Found, between, box_of, contains, edges_at
 from ocrkit.detection.pieces import Pieces, box_around
 from ocrkit.detection.rules import Rules
 
@@ -23,17 +23,21 @@ LEVEL = 0.12  # dots of a leader are level
 STOP_GAP, STOP_SHARE = 0.2, 0.5  # from a letter to its full stop; and as a share of the dots' gap
 STOP_STEP = 1.3  # from a full stop to the leader, in steps of its dots
 LONG = 2.5  # the least length of a leader whose dots touch
-LEAST_WAVE, LEAST_MATCH = 0.08, 0.5  # of the ink along dots that touch: standard deviation over
-# mean, and autocorrelation
+# Of the ink along dots that touch: the least standard deviation over mean, and autocorrelation.
+LEAST_WAVE, LEAST_MATCH = 0.08, 0.5
 SPACE = 0.6  # a line that reaches so far beyond a leader has text there
 
 
 @dataclass(frozen=True)
 class _Leader:
-    """A leader: its box (4,) and the indices of its pieces; a rule has none."""
+    """A leader: its box (4,) and the indices of its pieces; a rule has none.
+
+    points: (n, 2), along its middle.
+    """
 
     box: np.ndarray
     pieces: np.ndarray
+    points: np.ndarray
 
 
 def without_leaders(
@@ -44,6 +48,7 @@ def without_leaders(
     pieces, rules: those of the grey page (H, W) uint8 with these lines.
     """
     in_leader = np.zeros(len(pieces.boxes), bool)
+    letters = pieces.only(pieces.size[:, 1] > DOT * pieces.height)
     result = list(lines)
     for leader in _leaders(pieces, rules, page):
         x0, y0, x1, y1 = leader.box
@@ -53,10 +58,18 @@ def without_leaders(
         # Worn letters are rows of dots as well, with more ink above.
         others &= (pieces.boxes[:, 2] > x0) & (pieces.boxes[:, 0] < x1)
         others &= (y > y0 - 0.6 * pieces.height) & (y < y1 + 0.25 * pieces.height)
-        level = [top < (y0 + y1) / 2 < bottom for _, top, _, bottom in boxes_of(result)]
-        if not others.any() and any(level):
+        if others.any():
+            continue
+        level = [_is_level(line, leader) for line in result]
+        on_level = (line for line, on in zip(result, level, strict=True) if on)
+        # A row of dots without a text before or after it is a line by itself.
+        if any(_has_text_beside(leader.box, line, letters) for line in on_level):
             in_leader[leader.pieces] = True
-            result = [part for line in result for part in _cut(line, leader.box, pieces)]
+            cut = (
+                _cut(line, leader.box, pieces) if on else [line]
+                for line, on in zip(result, level, strict=True)
+            )
+            result = [part for parts in cut for part in parts]
     return result, pieces.only((pieces.line < 0) & ~in_leader)
 
 
@@ -64,15 +77,15 @@ def _leaders(pieces: Pieces, rules: Rules, page: np.ndarray) -> Iterator[_Leader
     dots = np.flatnonzero((pieces.size <= DOT * pieces.height).all(axis=1))
     for run in _rows(pieces.only(dots)):
         run = dots[_without_full_stop(run, dots, pieces)]
-        yield _Leader(box_around(pieces.boxes[run]), run)
+        yield _Leader(box_around(pieces.boxes[run]), run, pieces.middle[run])
     low = np.flatnonzero(pieces.size[:, 1] <= DOT * pieces.height)
     for run in _touching(pieces.only(low)):
         box = box_around(pieces.boxes[low[run]])
         if _is_dotted(page, box, pieces.height):
-            yield _Leader(box, low[run])
+            yield _Leader(box, low[run], pieces.middle[low[run]])
     for box in rules.horizontal:
         if box[3] - box[1] <= DOT * pieces.height and _is_dotted(page, box, pieces.height):
-            yield _Leader(box, np.zeros(0, int))
+            yield _Leader(box, np.zeros(0, int), (box[None, :2] + box[None, 2:]) / 2)
 
 
 def _rows(dots: Pieces) -> list[np.ndarray]:
@@ -153,13 +166,31 @@ def _is_dotted(page: np.ndarray, box: np.ndarray, height: float) -> bool:
     return bool(len(rises)) and match[rises[0] :].max() > LEAST_MATCH * match[0]
 
 
-def _cut(line: Found, leader: np.ndarray, pieces: Pieces) -> list[Found]:
-    """A line without a leader, a box (4,); the part before it leads to the one after."""
-    x0, y0, x1, y1 = leader.tolist()
+def _is_level(line: Found, leader: _Leader) -> bool:
+    """Whether a leader is on the level of a line, where they meet or come nearest."""
     left, top, right, bottom = box_of(line.polygon)
+    if leader.box[1] > bottom or leader.box[3] < top:
+        return False
+    x, y = leader.points.T
+    away = np.maximum(left - x, x - right).clip(0)
+    near = away == away.min()
+    upper, lower = edges_at(line.polygon, x[near])
+    return float(np.mean((upper < y[near]) & (y[near] < lower))) > 0.5
+
+
+def _has_text_beside(leader: np.ndarray, line: Found, letters: Pieces) -> bool:
+    """Whether a line has letters before or after a leader, a box (4,) on its level."""
+    left, top, right, bottom = box_of(line.polygon)
+    before = letters.inside(np.array([left, top, leader[0], bottom]))
+    after = letters.inside(np.array([leader[2], top, right, bottom]))
+    return bool((before | after).any())
+
+
+def _cut(line: Found, leader: np.ndarray, pieces: Pieces) -> list[Found]:
+    """A line without a leader, a box (4,) on its level; the part before it leads to the other."""
+    x0, _, x1, _ = leader.tolist()
+    left, _, right, _ = box_of(line.polygon)
     space = SPACE * pieces.height
-    if not (top < (y0 + y1) / 2 < bottom):
-        return [line]
     if right < x0 - space or left > x1 + space:
         # A line that ends a little before its leader.
         joins = right < x0 and x0 - right < 2 * pieces.height
@@ -169,9 +200,8 @@ def _cut(line: Found, leader: np.ndarray, pieces: Pieces) -> list[Found]:
         part = between(line.polygon, -np.inf, x0 - 1)
         parts.append(replace(line, polygon=part, number=None, leader=True))
     if right - x1 > space:
+        part = between(line.polygon, x1 + 1, np.inf)
         inside = (pieces.line >= 0) & (pieces.boxes[:, 0] > x1) & (pieces.boxes[:, 2] < right)
-        inside &= (pieces.middle[:, 1] > top) & (pieces.middle[:, 1] < bottom)
-        if inside.any():
-            part = between(line.polygon, x1 + 1, np.inf)
-            parts.append(replace(line, polygon=part, number=None, initial=None))
+        if (inside & contains(part, pieces.middle)).any():
+            parts.append(replace(line, polygon=part, number=None, initial=None, led_to=True))
     return parts

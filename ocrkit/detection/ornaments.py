@@ -68,8 +68,7 @@ def is_specks(box: np.ndarray, pieces: Pieces) -> bool:
     pieces: all of the page. Faint letters and those of dots are more pieces.
     """
     height = pieces.height
-    x, y = pieces.middle.T
-    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    inside = pieces.inside(box)
     marks = pieces.boxes[inside]
     most = SPECKS * (box[2] - box[0]) / height
     if not len(marks) or len(marks) > most or pieces.size[inside].max() > SPECK * height:

@@ -46,6 +46,11 @@ class Pieces:
         """The middle of each piece (n, 2)."""
         return (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
 
+    def inside(self, box: np.ndarray) -> np.ndarray:
+        """Which pieces (n,) have their middle in a box (4,): left, top, right, bottom."""
+        x, y = self.middle.T
+        return (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+
     def only(self, chosen: np.ndarray) -> Pieces:
         """Some of the pieces, by a mask (n,) or by their indices."""
         double = self.double[chosen] if len(self.double) else self.double

@@ -14,7 +14,8 @@ MANY = 24  # marks in a row; a page without letters that has so many is paper or
 def screens(polygons: Sequence[np.ndarray], texts: Sequence[str]) -> list[int]:
     """The indices of lines of marks alone that have more of them right above or right below.
 
-    On a page without letters they are all lines of marks, if one of them is long.
+    On a page without letters and figures, all lines of marks, if one of them is long.
+
     polygons: (2k, 2) of x, y on an upright page. texts: what they say.
     """
     marks = [i for i, text in enumerate(texts) if text and not any(map(str.isalnum, text))]

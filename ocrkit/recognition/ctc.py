@@ -250,7 +250,7 @@ def _extended(
 ) -> dict[str, _Chosen]:
     """The best choices after one more segment, given its texts and their log-probabilities."""
     context = language.context
-    if len(best) == len(texts) == 1:  # nothing to choose: what the language model says is no matter
+    if len(best) == len(texts) == 1:  # the language model cannot change the choice
         ((last, so_far),), ((text, log_prob),) = best.items(), texts
         return {(last + text)[-context:]: (so_far[0] + log_prob, (text, so_far))}
     reached: dict[str, _Chosen] = {}

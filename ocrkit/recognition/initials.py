@@ -8,8 +8,6 @@ from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import Reading
 
 _ONE_LETTER_WORDS = "AÀÁEÉIOÓUÚY"  # in English, French, Italian, Spanish and Portuguese
-
-
 _BEGUN = 8.0  # in natural logarithms; "A great" is at 4, "O ver" at 12
 
 
@@ -22,7 +20,12 @@ def with_joined_capital(reading: Reading) -> Reading:
         return reading
     if first.text in _ONE_LETTER_WORDS and not _is_begun_word(first.text, rest[0].text):
         return reading
-    word = replace(rest[0], text=first.text + rest[0].text, start=first.start)
+    word = replace(
+        rest[0],
+        text=first.text + rest[0].text,
+        start=first.start,
+        characters=first.characters + rest[0].characters,
+    )
     words = (word, *rest[1:])
     return replace(reading, text=" ".join(word.text for word in words), words=words)
 

@@ -31,6 +31,13 @@ def test_white_letters_on_black_become_black_on_white() -> None:
     np.testing.assert_allclose(seen[155:185, 55:345], black_on_white[5:35, 5:295], atol=0.01)
 
 
+def test_a_strip_with_few_letters_is_turned_as_well() -> None:
+    few = np.zeros((40, 300), np.uint8)
+    cv2.putText(few, "No. 1", (12, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    ink = page((150, (1 - few / 255).astype(np.float32)))
+    assert dark_on_light(ink)[155:185, 55:345].mean() < 0.1
+
+
 def test_a_skewed_strip_is_turned_as_well() -> None:
     ink = page((150, written(1.0, 0.0)))
     turn = cv2.getRotationMatrix2D((200, 150), 4, 1)

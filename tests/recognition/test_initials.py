@@ -6,6 +6,12 @@ from ocrkit.recognition.initials import with_joined_capital
 from ocrkit.recognition.reading import Reading, WordReading
 
 
+def test_the_joined_word_has_a_confidence_for_each_character() -> None:
+    first, rest = WordReading("T", 0.8, 0, 0.1, (0.8,)), WordReading("he", 0.9, 0.1, 0.3, (0.9, 1))
+    (word,) = with_joined_capital(Reading("T he", 0.9, (first, rest))).words
+    assert word.characters == (0.8, 0.9, 1)
+
+
 def read(text: str) -> Reading:
     return Reading(text, 0.9, tuple(WordReading(word, 0.9, 0, 1) for word in text.split()))
 
