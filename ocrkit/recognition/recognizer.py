@@ -173,13 +173,22 @@ class Recognizer:
                 yield index, log_probs[:steps, n]
 
     def _batches(self, widths: Mapping[int, tuple[int, int]]) -> Iterator[list[int]]:
-        """Indices of crops of the same padded width; a crop's reading does not depend on others."""
+        """Indices of crops of the same padded width; a crop's reading does not depend on others.
+
+        Batches that are not full have a power of two of crops, because each new shape of a batch
+        takes time and memory.
+        """
         by_width: dict[int, list[int]] = {}
         for i, (_, padded) in widths.items():
             by_width.setdefault(padded, []).append(i)
         for _, indices in sorted(by_width.items()):
-            for start in range(0, len(indices), self.batch_size):
-                yield indices[start : start + self.batch_size]
+            while indices:
+                count = len(indices)
+                size = self.batch_size
+                if count < size:
+                    size = 2 ** (count.bit_length() - 1)
+                yield indices[:size]
+                indices = indices[size:]
 
     def _decode(self, outputs: Sequence[Output]) -> tuple[Decoded, int]:
         """The text in the outputs of a line's readings, and the steps of the one it is from."""

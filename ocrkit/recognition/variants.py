@@ -42,7 +42,7 @@ def _leaning(crop: np.ndarray) -> np.ndarray:
 # A line is read again, in all of these ways, if the negative log-probability per character of its
 # most certain reading is above the number. Numbers and ways were chosen on held-out books.
 ROUNDS: tuple[tuple[float, tuple[Variant, ...]], ...] = (
-    (0.12, (larger,)),
+    (0.08, (larger,)),
     (0.25, (_fewer_rows, _wider, _moved_up, _leaning)),
 )
 # With more readings, all of them decide together. Of the first two the more certain one is as good

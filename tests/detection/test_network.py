@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocrkit.compress.openvino import to_openvino
-from ocrkit.detection.lines import LineDetector, detector_backend, network_input
+from ocrkit.detection.lines import LineDetector, detector_backend, network_input, padded_side
 from ocrkit.detection.maps import decode
 from ocrkit.detection.network import LineNet
 from ocrkit.errors import CheckpointError
@@ -31,6 +33,17 @@ def test_the_maps_have_a_cell_for_four_by_four_pixels() -> None:
 def test_a_page_of_any_size_is_padded_to_what_the_network_takes() -> None:
     page = np.full((33, 100), 200, np.uint8)
     assert network_input(page).shape == (1, 1, 96, 160)
+
+
+@given(st.integers(1, 20_000))
+def test_pages_come_in_few_sizes_that_are_at_most_an_eighth_too_large(side: int) -> None:
+    padded = padded_side(side)
+    assert padded % 32 == 0 and side <= padded < max(side + 32, 1.125 * side + 1)
+    assert padded_side(padded) == padded
+
+
+def test_there_are_eight_sizes_between_a_power_of_two_and_the_next() -> None:
+    assert len({padded_side(side) for side in range(1025, 2049)}) == 8
 
 
 def test_a_checkpoint_is_complete(tmp_path: Path) -> None:

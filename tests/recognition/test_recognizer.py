@@ -115,6 +115,17 @@ def test_batches_are_of_one_width_and_no_larger_than_asked_for():
     ]  # fmt: skip
 
 
+def test_the_rest_of_a_width_is_read_in_powers_of_two():
+    sizes = []
+
+    def run(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        return says({})(images)
+
+    Recognizer(run, LETTERS, batch_size=16)([crop(64)] * 29)
+    assert sizes == [16, 8, 4, 1]
+
+
 def test_preprocessing_is_that_of_the_model():
     seen = []
 
