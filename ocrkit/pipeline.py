@@ -173,7 +173,9 @@ def read_page(
     in the pixels of the page as given, and begin at the top left of the text.
     """
     clock = _Clock()
-    view = upright_view(page, detector, recognizer, clock.lap)
+    # Any function from crops to readings may stand in for a recogniser.
+    quick = recognizer.quick() if isinstance(recognizer, Recognizer) else recognizer
+    view = upright_view(page, detector, recognizer, quick, clock.lap)
     found, rules = complete(view.page, view.polygons, detector)
     view, readings = _read(view, found, recognizer, clock)
     reasons = _reasons(view, found, readings, min_confidence)

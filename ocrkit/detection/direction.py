@@ -68,11 +68,14 @@ class View:
         return sum(len(reading.text) for reading in self.readings.values())
 
 
-def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap: Lap) -> View:
+def upright_view(
+    page: np.ndarray, detector: Detector, recognize: Recognize, quick: Recognize, lap: Lap
+) -> View:
     """A grey page (H, W) uint8 turned so that its text is upright, its lines, the longest read.
 
     Only a part of the page is tried on its side, so that a page that is hard to read, but lies the
-    right way up, does not cost much more than another. lap: is told each stage that ends.
+    right way up, does not cost much more than another. quick: reads the lines of other directions,
+    which are mostly no text. lap: is told each stage that ends.
     """
     view = _tried(View(page, STRAIGHT, detector(page) or few_letters(page)), recognize, lap)
     if view.confidence < UPRIGHT_CONFIDENCE or abs(_slope(view)) > SKEW:
@@ -90,7 +93,7 @@ def upright_view(page: np.ndarray, detector: Detector, recognize: Recognize, lap
         return view
     if view.characters in FEW and view.confidence >= FEW_CONFIDENCE:
         return view
-    return _turned(view, detector, recognize, lap)
+    return _turned(view, detector, recognize, quick, lap)
 
 
 def _better(view: View, other: View) -> View:
@@ -98,13 +101,15 @@ def _better(view: View, other: View) -> View:
     return max(view, other, key=lambda v: (v.confidence > 0.5, v.confidence * v.characters))
 
 
-def _turned(view: View, detector: Detector, recognize: Recognize, lap: Lap) -> View:
+def _turned(
+    view: View, detector: Detector, recognize: Recognize, quick: Recognize, lap: Lap
+) -> View:
     """A view turned by quarters so that its text is upright."""
-    views = {0: view, 2: _tried(_upside_down(view), recognize, lap)}
+    views = {0: view, 2: _tried(_upside_down(view), quick, lap)}
     if view.confidence < UPRIGHT_CONFIDENCE and not _is_level(view):
         part = np.ascontiguousarray(np.rot90(_window(view)))
-        aside = _tried(View(part, STRAIGHT, detector(part)), recognize, lap)
-        views |= {1: aside, 3: _tried(_upside_down(aside), recognize, lap)}
+        aside = _tried(View(part, STRAIGHT, detector(part)), quick, lap)
+        views |= {1: aside, 3: _tried(_upside_down(aside), quick, lap)}
     # A page of text is not turned for the few strokes that look like letters from the side.
     likely = {n: v for n, v in views.items() if 4 * v.characters >= view.characters}
     turns = max(likely, key=lambda n: likely[n].confidence)

@@ -276,19 +276,32 @@ def _score(item: tuple[str, _Chosen]) -> float:
     return item[1][0]
 
 
-def log_likelihood(log_probs: np.ndarray, ids: Sequence[int]) -> float:
-    """The log-probability of a text in log-probabilities (T, C): the sum over all its paths.
+def log_likelihoods(log_probs: np.ndarray, texts: Sequence[Sequence[int]]) -> list[float]:
+    """The log-probability of each text in log-probabilities (T, C): the sum over all its paths.
 
-    The forward variables of Graves et al., 2006, section 4.1; -inf if T is too small for the text.
-    ids: the classes of its characters.
+    The forward variables of Graves et al., 2006, section 4.1, for all texts at once; -inf if T is
+    too small for a text. texts: the classes of their characters.
     """
-    states, skip = _states(ids)
-    scores = np.full(len(states) + 2, -np.inf)  # as in `_align`
-    scores[2:4] = log_probs[0, states[:2]]
-    for step in log_probs[1:, states]:
-        stay, advance, leap = scores[2:], scores[1:-1], scores[:-2] + skip
-        scores[2:] = np.logaddexp(np.logaddexp(stay, advance), leap) + step
-    return float(np.logaddexp(scores[-1], scores[-2]))
+    lengths = np.array([2 * len(ids) + 1 for ids in texts])
+    states, skip = np.zeros((2, len(texts), lengths.max()), int)
+    for row, (ids, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
+        states[row, :length], allowed = _states(ids)
+        skip[row, :length] = allowed == 0
+    # Plain probabilities, divided by the highest of each step: logarithms would take longer.
+    probs = np.exp(log_probs.astype(np.float64))[:, states]
+    forward = np.zeros((len(texts), lengths.max() + 2))  # two places before the first state
+    forward[:, 2:4] = probs[0, :, :2]
+    total = np.zeros(len(texts))
+    for step in probs[1:]:
+        reached = (forward[:, 2:] + forward[:, 1:-1] + skip * forward[:, :-2]) * step
+        highest = reached.max(axis=1)
+        total += np.log(np.maximum(highest, 1e-300))
+        forward[:, 2:] = reached / np.maximum(highest, 1e-300)[:, None]
+    # A path ends in the last character or in the blank after it; without characters, in the blank.
+    rows = np.arange(len(texts))
+    ends = forward[rows, lengths + 1] + np.where(lengths > 1, forward[rows, lengths], 0.0)
+    with np.errstate(divide="ignore"):
+        return (total + np.log(ends)).tolist()
 
 
 def _states(ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,12 +6,11 @@ Each reading proposes a text. Each text is then scored by all of them, and the b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.ctc import BONUS, Decoded, beam, log_likelihood
+from ocrkit.recognition.ctc import BONUS, Decoded, beam, log_likelihoods
 from ocrkit.recognition.language import LanguageModel
 
 
@@ -27,11 +26,12 @@ def best_of(
     if len({decoded.text for decoded in proposed}) == 1:
         return proposed[0], 0
 
-    @cache
-    def score(text: str) -> float:
-        ids = alphabet.encode(text)
-        likelihood = sum(log_likelihood(o, ids) for o in outputs) / len(outputs)
-        return likelihood + weight * (language.text_log_probability(text) + BONUS * len(text))
-
-    best = max(range(len(proposed)), key=lambda i: score(proposed[i].text))
+    texts = list({decoded.text: None for decoded in proposed})
+    ids = [alphabet.encode(text) for text in texts]
+    likelihoods = np.mean([log_likelihoods(output, ids) for output in outputs], axis=0)
+    score = {
+        text: likelihood + weight * (language.text_log_probability(text) + BONUS * len(text))
+        for text, likelihood in zip(texts, likelihoods.tolist(), strict=True)
+    }
+    best = max(range(len(proposed)), key=lambda i: score[proposed[i].text])
     return proposed[best], best

@@ -25,7 +25,7 @@ from ocrkit.recognition.dollars import with_dollars
 from ocrkit.recognition.joint import best_of
 from ocrkit.recognition.language import default_language_model
 from ocrkit.recognition.reading import EMPTY, Reading, reading_of
-from ocrkit.recognition.variants import ALONE, ROUNDS
+from ocrkit.recognition.variants import ALONE, ROUNDS, UNCERTAIN, Round
 from ocrkit.recognition.zeros import ROUND_CHARACTERS, single_zero
 from ocrkit.runtime import Backend, run_batches
 from ocrkit.runtime.weights import default_weights, weights_path
@@ -60,6 +60,7 @@ class Recognizer:
         character language model, and the text is taken that all readings together support; a line
         that is a single O, o or 0 is read as a zero, and an S before an amount may be a dollar.
     language_weight: of the language model beside the network, see `beam`.
+    rounds: when the "language" decoder reads lines again.
 
     With every decoder, the spaces inside l e t t e r s p a c e d words are left out.
     """
@@ -70,6 +71,7 @@ class Recognizer:
     batch_size: int = 16
     decoder: str = "greedy"
     language_weight: float = LANGUAGE_WEIGHT
+    rounds: tuple[Round, ...] = ROUNDS
 
     def __post_init__(self) -> None:
         if self.decoder not in DECODERS:
@@ -117,6 +119,10 @@ class Recognizer:
             language_weight=settings.language_weight,
         )
 
+    def quick(self) -> Recognizer:
+        """The same recogniser, which reads a line at most twice: to find a page's direction."""
+        return replace(self, rounds=self.rounds[:1])
+
     def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey crops (H, W) uint8, of any sizes; the readings are in the crops' order.
 
@@ -140,18 +146,19 @@ class Recognizer:
 
         An uncertain line is read more than once, see `variants.ROUNDS`.
         """
-        rounds = ROUNDS if self.decoder == "language" else ()
+        rounds = self.rounds if self.decoder == "language" else ()
         uncertain: dict[int, list[Output]] = {}
         for index, log_probs in self._outputs(tight):
             output = Output(log_probs, uncertainty(log_probs) if rounds else 0.0)
-            if rounds and output.uncertainty > rounds[0][0]:
+            if rounds and output.uncertainty > UNCERTAIN:
                 # A copy: the array belongs to a batch, which would stay in memory.
                 uncertain[index] = [replace(output, log_probs=log_probs.copy())]
             else:
                 yield index, [output]
-        for limit, variants in rounds:
-            again = [i for i, outputs in uncertain.items() if outputs[0].uncertainty > limit]
-            for variant in variants:
+        for each in rounds:
+            unsure = {i: outputs[0].uncertainty for i, outputs in uncertain.items()}
+            again = [i for i in uncertain if each.above < unsure[i] <= each.below]
+            for variant in each.variants:
                 for index, log_probs in self._outputs({i: variant(tight[i]) for i in again}):
                     uncertain[index].append(Output(log_probs.copy(), uncertainty(log_probs)))
             for index in again:
@@ -200,7 +207,7 @@ class Recognizer:
             return best, len(first)
         if best.text in ROUND_CHARACTERS:
             return single_zero(best, first, self.alphabet), len(first)
-        if best.confidence < MIN_CONFIDENCE or unsure <= ROUNDS[0][0]:
+        if best.confidence < MIN_CONFIDENCE or unsure <= UNCERTAIN:
             return with_dollars(best, first, self.alphabet), len(first)
         used = outputs if len(outputs) > ALONE else outputs[:1]
         found = [output.log_probs for output in used]

@@ -6,7 +6,9 @@ readings together are right more often than one alone (test-time augmentation).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,12 +41,25 @@ def _leaning(crop: np.ndarray) -> np.ndarray:
     return slanted(crop, 0.2)
 
 
-# A line is read again, in all of these ways, if the negative log-probability per character of its
-# most certain reading is above the number. Numbers and ways were chosen on held-out books.
-ROUNDS: tuple[tuple[float, tuple[Variant, ...]], ...] = (
-    (0.08, (larger,)),
-    (0.25, (_fewer_rows, _wider, _moved_up, _leaning)),
+@dataclass(frozen=True)
+class Round:
+    """When a line is read again, and in which ways.
+
+    above, below: the negative log-probability per character of its most certain reading so far.
+    """
+
+    above: float
+    below: float
+    variants: tuple[Variant, ...]
+
+
+# Chosen on held-out books. A line above the last limit is no text, or of a kind that the network
+# never learned: more readings would not help.
+ROUNDS = (
+    Round(0.08, math.inf, (larger,)),
+    Round(0.35, 1.0, (_fewer_rows, _wider, _moved_up, _leaning)),
 )
+UNCERTAIN = ROUNDS[0].above
 # With more readings, all of them decide together. Of the first two the more certain one is as good
 # as both, and takes less time.
-ALONE = 1 + len(ROUNDS[0][1])
+ALONE = 1 + len(ROUNDS[0].variants)

@@ -64,14 +64,14 @@ class Detector:
 
 def test_a_page_that_is_read_well_is_looked_at_once() -> None:
     page, detector, reader = text_page(), Detector(9), Reader(0.99)
-    view = upright_view(page, detector, reader, lambda stage: None)
+    view = upright_view(page, detector, reader, reader, lambda stage: None)
     assert detector.pixels == page.size
     assert reader.count == len(view.readings) == 9
 
 
 def test_a_page_that_is_read_badly_but_has_level_lines_is_searched_for_lines_once() -> None:
     page, detector, reader = text_page(), Detector(9), Reader(0.7)
-    view = upright_view(page, detector, reader, lambda stage: None)
+    view = upright_view(page, detector, reader, reader, lambda stage: None)
     assert detector.pixels == page.size
     assert reader.count <= 18  # as it lies, and upside down
     assert np.array_equal(view.page, page)
@@ -80,7 +80,8 @@ def test_a_page_that_is_read_badly_but_has_level_lines_is_searched_for_lines_onc
 def test_only_a_part_of_a_page_is_tried_on_its_side() -> None:
     page = np.full((3000, 2000), 240, np.uint8)
     detector = Detector(2)
-    upright_view(page, detector, Reader(0.7), lambda stage: None)
+    reader = Reader(0.7)
+    upright_view(page, detector, reader, reader, lambda stage: None)
     assert detector.pixels <= 1.25 * page.size
 
 
@@ -95,5 +96,5 @@ def test_dots_that_are_read_with_little_confidence_do_not_turn_a_page() -> None:
         count += len(crops)
         return [line for _ in crops]
 
-    upright_view(text_page(), Detector(8), read, lambda stage: None)
+    upright_view(text_page(), Detector(8), read, read, lambda stage: None)
     assert count == 8

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrkit.recognition.alphabet import Alphabet
-from ocrkit.recognition.ctc import beam, log_likelihood, log_softmax
+from ocrkit.recognition.ctc import beam, log_likelihoods, log_softmax
 from ocrkit.recognition.joint import best_of
 from ocrkit.recognition.language import LanguageModel
 
@@ -51,7 +51,7 @@ def test_no_reading_proposes_a_text_that_the_readings_support_more(seed, reading
     decoded, which = best_of(outputs, AB, LANGUAGE, 0.0)
 
     def support(text: str) -> float:
-        return sum(log_likelihood(o, AB.encode(text)) for o in outputs)
+        return sum(log_likelihoods(o, [AB.encode(text)])[0] for o in outputs)
 
     proposed = [beam(o, AB, language=LANGUAGE, weight=0.0) for o in outputs]
     assert proposed[which] == decoded
