@@ -36,7 +36,8 @@ if TYPE_CHECKING:  # imported in the functions that need torch
 
 # Below this confidence a language model would invent words that are not on the page.
 MIN_CONFIDENCE = 0.5
-KEPT = 128  # lines whose outputs are in memory at a time, some hundred kB for each reading
+KEPT = 512  # lines whose outputs are in memory at a time, some hundred kB for each reading
+PART_SIZES = (1, 2, 3, 4, 6, 8, 12)  # lines in a batch that is not full
 DECODERS = ("greedy", "beam", "language")
 
 
@@ -182,18 +183,17 @@ class Recognizer:
     def _batches(self, widths: Mapping[int, tuple[int, int]]) -> Iterator[list[int]]:
         """Indices of crops of the same padded width; a crop's reading does not depend on others.
 
-        Batches that are not full have a power of two of crops, because each new shape of a batch
-        takes time and memory.
+        Batches that are not full have one of PART_SIZES, because each new shape of a batch takes
+        time and memory.
         """
         by_width: dict[int, list[int]] = {}
         for i, (_, padded) in widths.items():
             by_width.setdefault(padded, []).append(i)
         for _, indices in sorted(by_width.items()):
             while indices:
-                count = len(indices)
-                size = self.batch_size
-                if count < size:
-                    size = 2 ** (count.bit_length() - 1)
+                size = min(len(indices), self.batch_size)
+                if size < self.batch_size:
+                    size = max(part for part in PART_SIZES if part <= size)
                 yield indices[:size]
                 indices = indices[size:]
 

@@ -115,7 +115,7 @@ def test_batches_are_of_one_width_and_no_larger_than_asked_for():
     ]  # fmt: skip
 
 
-def test_the_rest_of_a_width_is_read_in_powers_of_two():
+def test_the_rest_of_a_width_is_read_in_batches_of_few_sizes():
     sizes = []
 
     def run(images: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_the_rest_of_a_width_is_read_in_powers_of_two():
         return says({})(images)
 
     Recognizer(run, LETTERS, batch_size=16)([crop(64)] * 29)
-    assert sizes == [16, 8, 4, 1]
+    assert sizes == [16, 12, 1]
 
 
 def test_preprocessing_is_that_of_the_model():
