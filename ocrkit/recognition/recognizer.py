@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # imported in the functions that need torch
 # Below this confidence a language model would invent words that are not on the page.
 MIN_CONFIDENCE = 0.5
 KEPT = 512  # lines whose outputs are in memory at a time, some hundred kB for each reading
+PAGE_LINES = 150  # more lines than most pages have
 PART_SIZES = (1, 2, 3, 4, 6, 8, 12)  # lines in a batch that is not full
 DECODERS = ("greedy", "beam", "language")
 
@@ -156,14 +157,21 @@ class Recognizer:
                 uncertain[index] = [replace(output, log_probs=log_probs.copy())]
             else:
                 yield index, [output]
-        for each in rounds:
+        for number, each in enumerate(rounds):
             unsure = {i: outputs[0].uncertainty for i, outputs in uncertain.items()}
             again = [i for i in uncertain if each.above < unsure[i] <= each.below]
-            for variant in each.variants:
+            *before, last = each.variants
+            for variant in before:
                 for index, log_probs in self._outputs({i: variant(tight[i]) for i in again}):
                     uncertain[index].append(Output(log_probs.copy(), uncertainty(log_probs)))
-            for index in again:
-                uncertain[index].sort(key=attrgetter("uncertainty"))
+            # Lines that are done are decoded while the network reads the next ones.
+            for index, log_probs in self._outputs({i: last(tight[i]) for i in again}):
+                outputs = uncertain[index]
+                outputs.append(Output(log_probs.copy(), uncertainty(log_probs)))
+                outputs.sort(key=attrgetter("uncertainty"))
+                certain = outputs[0].uncertainty
+                if not any(r.above < certain <= r.below for r in rounds[number + 1 :]):
+                    yield index, uncertain.pop(index)
         yield from uncertain.items()
 
     def _outputs(self, tight: Mapping[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
@@ -184,7 +192,8 @@ class Recognizer:
         """Indices of crops of the same padded width; a crop's reading does not depend on others.
 
         Batches that are not full have one of PART_SIZES, because each new shape of a batch takes
-        time and memory.
+        time and memory, and each page would bring others. Among very many lines this matters less
+        than full batches.
         """
         by_width: dict[int, list[int]] = {}
         for i, (_, padded) in widths.items():
@@ -192,7 +201,7 @@ class Recognizer:
         for _, indices in sorted(by_width.items()):
             while indices:
                 size = min(len(indices), self.batch_size)
-                if size < self.batch_size:
+                if size < self.batch_size and len(widths) <= PAGE_LINES:
                     size = max(part for part in PART_SIZES if part <= size)
                 yield indices[:size]
                 indices = indices[size:]
